@@ -1,0 +1,7 @@
+/** Every kind of backend, one line each. */
+
+import type { BackendKind, KindName } from '../core/ports.ts';
+import { ollama } from './ollama/index.ts';
+import { llamacpp, lmstudio, openai, vllm } from './openai/index.ts';
+
+export const kinds: Readonly<Record<KindName, BackendKind>> = { ollama, vllm, openai, llamacpp, lmstudio };

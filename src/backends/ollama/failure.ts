@@ -1,0 +1,119 @@
+/** Ollama's errors, before and inside a stream → the gateway's. */
+
+import { GatewayError, withoutAddresses } from '../../core/errors.ts';
+import { isJsonObject, parseJson } from '../../core/json.ts';
+import type { FailedResponse } from '../../core/ports.ts';
+import { decodeUtf8 } from '../../wire/utf8.ts';
+
+/** "does not support tools" and its kin, with the field that asked for it. */
+const UNSUPPORTED: readonly (readonly [RegExp, string])[] = [
+  [/does not support tools/i, 'tools'],
+  [/does not support thinking|think value .* is not supported/i, 'reasoning_effort'],
+  [/does not support (vision|images?)/i, 'messages'],
+  [/does not support (chat|generate|embed)/i, 'model'],
+  [/does not support insert/i, 'suffix'],
+];
+
+const CONTEXT_OVERFLOW =
+  /exceed_context_size_error|exceeds the (available )?context (size|length)|longer than the context length/i;
+
+/** Failures that the same request meets again on the same server. */
+const FUTILE = /requires more system memory|option ".*" must be of type/i;
+
+/** What an answer with an error status means. */
+export function ollamaFailure(response: FailedResponse): GatewayError {
+  const { status } = response;
+  const text = errorText(decodeUtf8(response.body));
+  const retryAfterSeconds = retryAfter(response.headers['retry-after']);
+  if (status === 404 && text !== undefined) {
+    return new GatewayError('upstream_model_not_found', {
+      message: `The model \`${response.model}\` does not exist or you do not have access to it.`,
+    });
+  }
+  if (status === 401 || status === 403) {
+    return new GatewayError(status === 401 ? 'upstream_unauthorized' : 'upstream_forbidden', {
+      message:
+        status === 401
+          ? 'The upstream server did not accept the credentials of the gateway.'
+          : 'The upstream server refused the request.',
+      cause: text,
+    });
+  }
+  if (status === 429 || status === 503) {
+    return new GatewayError(status === 429 ? 'upstream_rate_limited' : 'server_overloaded', {
+      message: withoutAddresses(text ?? 'The upstream server is busy. Try again.'),
+      retryAfterSeconds: retryAfterSeconds ?? 1,
+    });
+  }
+  if (text === undefined || status < 400) {
+    return new GatewayError('upstream_invalid_response', {
+      message: `The upstream server answered with status ${String(status)} and no error that Ollama would send.`,
+    });
+  }
+  if (status < 500) return requestFailure(text);
+  return messageFailure(text);
+}
+
+/** What an error that stands alone means: a record inside a stream, or a status of 500. */
+export function messageFailure(text: string): GatewayError {
+  if (CONTEXT_OVERFLOW.test(text)) return contextFailure(text);
+  const message = withoutAddresses(plainText(text));
+  if (/error parsing tool call/i.test(text)) {
+    return new GatewayError('tool_call_parse_error', { message });
+  }
+  return new GatewayError('upstream_error', { message, retryIsFutile: FUTILE.test(text) });
+}
+
+function requestFailure(text: string): GatewayError {
+  if (CONTEXT_OVERFLOW.test(text)) return contextFailure(text);
+  const message = withoutAddresses(plainText(text));
+  for (const [pattern, param] of UNSUPPORTED) {
+    if (pattern.test(text)) return new GatewayError('unsupported_parameter', { message, param });
+  }
+  return new GatewayError('invalid_request', { message });
+}
+
+/** Keeps OpenAI's wording "maximum context length is N tokens", which agents look for. */
+function contextFailure(text: string): GatewayError {
+  const detail = nestedError(text);
+  const limit = detail?.n_ctx ?? /\((\d+) tokens\)[^(]*$/.exec(text)?.[1];
+  const size = detail?.n_prompt_tokens ?? /request \((\d+) tokens\)/.exec(text)?.[1];
+  const known = isCount(limit) && isCount(size);
+  return new GatewayError('context_length_exceeded', {
+    message: known
+      ? `This model's maximum context length is ${String(limit)} tokens. However, your messages resulted in ${String(size)} tokens. Please reduce the length of the messages.`
+      : `Your messages exceed this model's maximum context length. Please reduce their length. (${withoutAddresses(plainText(text))})`,
+    param: 'messages',
+  });
+}
+
+function isCount(value: unknown): value is number | string {
+  return typeof value === 'number' || typeof value === 'string';
+}
+
+/** `{"error":"…"}` → the text; undefined when the body is something else. */
+function errorText(body: string): string | undefined {
+  const parsed = parseJson(body);
+  if (!isJsonObject(parsed)) return undefined;
+  const { error } = parsed;
+  if (typeof error === 'string') return error;
+  return isJsonObject(error) ? JSON.stringify({ error }) : undefined;
+}
+
+/** The error document of llama-server that Ollama passes on inside its own error string. */
+function nestedError(text: string): Record<string, unknown> | undefined {
+  const start = text.indexOf('{');
+  const parsed = start < 0 ? undefined : parseJson(text.slice(start));
+  if (!isJsonObject(parsed)) return undefined;
+  return isJsonObject(parsed.error) ? parsed.error : parsed;
+}
+
+function plainText(text: string): string {
+  const message = nestedError(text)?.message;
+  return typeof message === 'string' ? message : text;
+}
+
+/** Whole seconds; the date form of the field is not sent by these servers. */
+function retryAfter(value: string | undefined): number | undefined {
+  return value !== undefined && /^\d{1,6}$/.test(value) ? Number(value) : undefined;
+}

@@ -1,0 +1,119 @@
+/** OpenAI's chat request → the body of Ollama's POST /api/chat. */
+
+import type { ChatRequest as OllamaChatRequest } from 'ollama';
+import type { ChatBody, ChatRequest, ReasoningEffort, ResponseFormat } from '../../core/chat.ts';
+import type { JsonObject } from '../../core/json.ts';
+import type { Target, UpstreamRequest } from '../../core/ports.ts';
+import { toOllamaMessages } from './messages.ts';
+import { toOllamaTool } from './tools.ts';
+
+type Think = boolean | 'low' | 'medium' | 'high' | 'max';
+
+/**
+ * Always streamed: the answer can then be cancelled, errors come early, and no header timeout
+ * between us and the server can cut a slow load. `truncate: false`: a prompt that does not fit is
+ * an error with both numbers, not an answer to half of the question.
+ */
+export function toOllamaChat({ body: request }: ChatRequest, target: Target): UpstreamRequest {
+  const { options: fixedOptions, fields } = splitFixed(target.options);
+  const think = toThink(request.reasoning_effort, target);
+  const format = toFormat(request.response_format);
+  const options = { ...toOptions(request, target), ...fixedOptions };
+  const tools = request.tool_choice === 'none' ? [] : (request.tools ?? []);
+  const body = {
+    model: target.upstreamModel,
+    messages: toOllamaMessages(request.messages) as NonNullable<OllamaChatRequest['messages']>,
+    ...(tools.length > 0 && { tools: tools.map(toOllamaTool) }),
+    ...(format !== undefined && { format }),
+    ...(think !== undefined && { think }),
+    ...(request.logprobs === true && { logprobs: true }),
+    ...(typeof request.top_logprobs === 'number' && { top_logprobs: request.top_logprobs }),
+    stream: true,
+    truncate: false,
+    ...(Object.keys(options).length > 0 && { options }),
+    ...fields,
+  } satisfies Omit<OllamaChatRequest, 'think' | 'tools'> & JsonObject;
+  return { method: 'POST', path: '/api/chat', body: JSON.stringify(body) };
+}
+
+/** Fields of the request itself; what else the operator fixed for a model belongs into `options`. */
+const TOP_LEVEL = new Set(['keep_alive', 'think', 'truncate', 'shift']);
+
+function splitFixed(fixed: JsonObject): { options: JsonObject; fields: JsonObject } {
+  const entries = Object.entries(fixed);
+  return {
+    options: Object.fromEntries(entries.filter(([name]) => !TOP_LEVEL.has(name))),
+    fields: Object.fromEntries(entries.filter(([name]) => TOP_LEVEL.has(name))),
+  };
+}
+
+/** Absent parameters stay absent, so that the model's own settings hold. */
+function toOptions(request: ChatBody, target: Target): JsonObject {
+  const options: Record<string, unknown> = {
+    num_predict: request.max_completion_tokens ?? request.max_tokens,
+    temperature: request.temperature,
+    top_p: request.top_p,
+    seed: foldSeed(request.seed),
+    frequency_penalty: request.frequency_penalty,
+    presence_penalty: request.presence_penalty,
+    stop: mergeStops(request.stop, target.model?.stops ?? []),
+  };
+  return Object.fromEntries(Object.entries(options).filter(([, v]) => v !== null && v !== undefined));
+}
+
+/** Ollama takes negative numbers and 0xFFFFFFFF for "random"; for OpenAI every seed is a seed. */
+function foldSeed(seed: ChatBody['seed']): number | undefined {
+  if (seed === null || seed === undefined) return undefined;
+  const range = 0xffff_ffffn; // 0 … 4294967294
+  return Number(((BigInt(seed) % range) + range) % range);
+}
+
+/** The option replaces the stops of the model, so they are sent along. */
+function mergeStops(stop: ChatBody['stop'], own: readonly string[]): string[] | undefined {
+  const asked = (typeof stop === 'string' ? [stop] : (stop ?? [])).filter((s) => s !== '');
+  return asked.length === 0 ? undefined : [...new Set([...asked, ...own])];
+}
+
+function toFormat(format: ChatBody['response_format']): 'json' | JsonObject | undefined {
+  const wanted: ResponseFormat = format ?? { type: 'text' };
+  if (wanted.type === 'json_object') return 'json';
+  return wanted.type === 'json_schema' ? wanted.json_schema.schema : undefined;
+}
+
+/** undefined leaves it to the server, which lets a thinking model think. */
+function toThink(effort: ChatBody['reasoning_effort'], target: Target): Think | undefined {
+  if (!effort) return undefined;
+  const { model, serverVersion } = target;
+  if (/gpt-?oss/i.test(model?.family ?? target.upstreamModel)) return GPT_OSS_LEVELS[effort];
+  if (model?.capabilities && !model.capabilities.includes('thinking')) return undefined;
+  const level = LEVELS[effort];
+  return level === 'max' && !isAtLeast(serverVersion, 0, 22) ? 'high' : level;
+}
+
+const LEVELS: Readonly<Record<ReasoningEffort, Think>> = {
+  none: false,
+  minimal: 'low',
+  low: 'low',
+  medium: 'medium',
+  high: 'high',
+  xhigh: 'max',
+  max: 'max',
+};
+
+/** gpt-oss cannot stop thinking and has no level above high. */
+const GPT_OSS_LEVELS: Readonly<Record<ReasoningEffort, Think>> = {
+  none: 'low',
+  minimal: 'low',
+  low: 'low',
+  medium: 'medium',
+  high: 'high',
+  xhigh: 'high',
+  max: 'high',
+};
+
+/** Development builds call themselves 0.0.0 and are newer than all; so is what tells nothing. */
+function isAtLeast(version: string, major: number, minor: number): boolean {
+  const [x, y] = version.split('.').map((part) => Number.parseInt(part, 10));
+  if (x === undefined || Number.isNaN(x) || version.startsWith('0.0.0')) return true;
+  return x > major || (x === major && (y ?? 0) >= minor);
+}

@@ -1,0 +1,140 @@
+/** Errors of OpenAI-compatible servers, in any of the shapes in the field → the gateway's. */
+
+import { GatewayError, withoutAddresses } from '../../core/errors.ts';
+import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
+import type { FailedResponse } from '../../core/ports.ts';
+import { decodeUtf8 } from '../../wire/utf8.ts';
+
+/** The fields of an error, wherever a server put them. */
+interface Fault {
+  readonly message: string;
+  readonly type: string;
+  readonly param: string | undefined;
+  readonly code: string | undefined;
+  /** Token counts of a prompt that did not fit (llama.cpp). */
+  readonly promptTokens?: number;
+  readonly contextTokens?: number;
+}
+
+const CONTEXT_OVERFLOW =
+  /context_length_exceeded|exceed_context_size|maximum context length|exceeds the (available )?context (size|length)/i;
+
+/** What an answer with an error status means. */
+export function openaiFailure({ status, headers, body, model }: FailedResponse): GatewayError {
+  const fault = faultOf(parseJson(decodeUtf8(body)));
+  const message = fault && withoutAddresses(fault.message);
+  const wait = headers['retry-after'];
+  const retryAfterSeconds = wait !== undefined && /^\d{1,6}$/.test(wait) ? Number(wait) : undefined;
+  switch (status) {
+    case 401:
+      return new GatewayError('upstream_unauthorized', {
+        message: 'The upstream server did not accept the credentials of the gateway.',
+      });
+    case 403:
+      return new GatewayError('upstream_forbidden', { message: 'The upstream server refused the request.' });
+    case 404:
+      return fault ? notFound(model) : notOpenai(status);
+    case 429:
+      if (fault?.code === 'insufficient_quota') {
+        return new GatewayError('upstream_error', {
+          message: 'The quota of the gateway at the upstream server is spent.',
+        });
+      }
+      return new GatewayError('upstream_rate_limited', {
+        message: message ?? 'The upstream server limits the rate of requests. Try again later.',
+        retryAfterSeconds: retryAfterSeconds ?? 1,
+      });
+    case 503:
+      return new GatewayError('server_overloaded', {
+        message: message ?? 'The upstream server is busy. Try again.',
+        retryAfterSeconds: retryAfterSeconds ?? 1,
+      });
+    default:
+      if (status < 400) return notOpenai(status);
+      if (fault && CONTEXT_OVERFLOW.test(`${fault.type} ${fault.code ?? ''} ${fault.message}`)) {
+        return contextFailure(fault);
+      }
+      return status < 500 ? requestFailure(status, fault) : serverFailure(status, fault);
+  }
+}
+
+/** What an `error` object means that stands in a body of status 200 or inside a stream. */
+export function spokenFailure(value: JsonObject): GatewayError | undefined {
+  const fault = faultOf(value);
+  if (!fault) return undefined;
+  if (CONTEXT_OVERFLOW.test(`${fault.type} ${fault.code ?? ''} ${fault.message}`))
+    return contextFailure(fault);
+  const isRequestFault = /invalid_request|BadRequest/i.test(fault.type) || fault.code === '400';
+  return isRequestFault ? requestFailure(400, fault) : serverFailure(500, fault);
+}
+
+function requestFailure(status: number, fault: Fault | undefined): GatewayError {
+  return new GatewayError('invalid_request', {
+    message: fault
+      ? withoutAddresses(fault.message)
+      : `The upstream server refused the request with status ${String(status)}.`,
+    ...(fault?.param !== undefined && { param: fault.param }),
+    // A number repeats the status and is no code.
+    ...(fault?.code !== undefined && !/^\d+$/.test(fault.code) && { code: fault.code }),
+  });
+}
+
+function serverFailure(status: number, fault: Fault | undefined): GatewayError {
+  return new GatewayError('upstream_error', {
+    message: fault
+      ? withoutAddresses(fault.message)
+      : `The upstream server failed with status ${String(status)}.`,
+  });
+}
+
+function notFound(model: string): GatewayError {
+  return new GatewayError('upstream_model_not_found', {
+    message: `The model \`${model}\` does not exist or you do not have access to it.`,
+  });
+}
+
+function notOpenai(status: number): GatewayError {
+  return new GatewayError('upstream_invalid_response', {
+    message: `The upstream server answered with status ${String(status)}, which no OpenAI-compatible API would send here.`,
+  });
+}
+
+/** Keeps OpenAI's wording "maximum context length is N tokens", which agents look for. */
+function contextFailure(fault: Fault): GatewayError {
+  const known = fault.contextTokens !== undefined && fault.promptTokens !== undefined;
+  return new GatewayError('context_length_exceeded', {
+    message: known
+      ? `This model's maximum context length is ${String(fault.contextTokens)} tokens. However, your messages resulted in ${String(fault.promptTokens)} tokens. Please reduce the length of the messages.`
+      : withoutAddresses(fault.message),
+    param: 'messages',
+  });
+}
+
+/**
+ * OpenAI and newer vLLM nest `{error: {…}}`, older vLLM puts the fields at the top beside
+ * `object: "error"`, LM Studio sends `{error: "text"}`, FastAPI `{detail: …}`.
+ */
+function faultOf(value: unknown): Fault | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const { error, detail } = value;
+  if (typeof error === 'string' && error !== '')
+    return { message: error, type: '', param: undefined, code: undefined };
+  const fields = isJsonObject(error) ? error : value.object === 'error' ? value : undefined;
+  if (fields) return fieldsOf(fields);
+  if (detail === undefined || detail === null) return undefined;
+  const message = typeof detail === 'string' ? detail : JSON.stringify(detail);
+  return { message, type: '', param: undefined, code: undefined };
+}
+
+function fieldsOf(fields: JsonObject): Fault {
+  const { message, type, param, code, n_prompt_tokens: promptTokens, n_ctx: contextTokens } = fields;
+  return {
+    message:
+      typeof message === 'string' && message !== '' ? message : 'The upstream server reported an error.',
+    type: typeof type === 'string' ? type : '',
+    param: typeof param === 'string' ? param : undefined,
+    code: typeof code === 'string' || typeof code === 'number' ? String(code) : undefined,
+    ...(typeof promptTokens === 'number' && { promptTokens }),
+    ...(typeof contextTokens === 'number' && { contextTokens }),
+  };
+}

@@ -1,0 +1,20 @@
+/** The kinds that speak OpenAI's own format, by what they accept. */
+
+import type { BackendKind } from '../../core/ports.ts';
+import { openaiFailure } from './failure.ts';
+import { createPassthrough } from './passthrough.ts';
+import { toChatCompletion, type Dialect } from './request.ts';
+
+function createKind(dialect: Dialect): BackendKind {
+  return {
+    format: 'openai-chat',
+    chatRequest: (request, target) => toChatCompletion(request, target, dialect),
+    createPassthrough,
+    failure: openaiFailure,
+  };
+}
+
+export const openai = createKind({ developerAsSystem: false, maxTokensOnly: false });
+export const vllm = createKind({ developerAsSystem: true, maxTokensOnly: false });
+export const llamacpp = createKind({ developerAsSystem: true, maxTokensOnly: false });
+export const lmstudio = createKind({ developerAsSystem: true, maxTokensOnly: true });

@@ -1,0 +1,47 @@
+/** The client's own request body with the few members that must differ for the backend. */
+
+import type { ChatMessage, ChatRequest } from '../../core/chat.ts';
+import type { Target, UpstreamRequest } from '../../core/ports.ts';
+import { sliceMembers } from '../../wire/json-slice.ts';
+
+/** How compatible servers differ from OpenAI in what they accept. */
+export interface Dialect {
+  /** Their templates know no developer role. */
+  readonly developerAsSystem: boolean;
+  /** They read `max_tokens` only. */
+  readonly maxTokensOnly: boolean;
+}
+
+/** Edited as text: members that are not touched arrive to the last digit as the client wrote them. */
+export function toChatCompletion(
+  { body, json }: ChatRequest,
+  target: Target,
+  dialect: Dialect,
+): UpstreamRequest {
+  const members = sliceMembers(json);
+  members.set('model', JSON.stringify(target.upstreamModel));
+  if (body.stream === true) {
+    // Always asked for: the gateway counts tokens whether or not its client wants to.
+    members.set('stream_options', JSON.stringify({ ...body.stream_options, include_usage: true }));
+  }
+  if (Array.isArray(body.tools) && body.tools.length === 0) members.delete('tools');
+  if (dialect.developerAsSystem && body.messages.some(({ role }) => role === 'developer')) {
+    members.set('messages', JSON.stringify(body.messages.map(developerToSystem)));
+  }
+  const limit = members.get('max_completion_tokens');
+  if (dialect.maxTokensOnly && limit !== undefined) {
+    members.delete('max_completion_tokens');
+    members.set('max_tokens', limit);
+  }
+  for (const [name, value] of Object.entries(target.options)) members.set(name, JSON.stringify(value));
+  return { method: 'POST', path: '/chat/completions', body: printMembers(members) };
+}
+
+function developerToSystem(message: ChatMessage): ChatMessage {
+  return message.role === 'developer' ? { ...message, role: 'system' } : message;
+}
+
+/** Each name once, whatever the client sent: no two readers can then see two requests. */
+function printMembers(members: ReadonlyMap<string, string>): string {
+  return `{${Array.from(members, ([name, value]) => `${JSON.stringify(name)}:${value}`).join(',')}}`;
+}

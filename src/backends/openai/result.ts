@@ -1,0 +1,107 @@
+/** A whole chat.completion body of a compatible server → one that OpenAI's schema allows. */
+
+import { GatewayError } from '../../core/errors.ts';
+import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
+import type { AnswerShape } from '../../core/ports.ts';
+import { reasoningFields } from '../../core/reasoning.ts';
+import type { Usage } from '../../core/stream.ts';
+import { spokenFailure } from './failure.ts';
+import {
+  argumentsText,
+  identityOf,
+  reasoningOf,
+  toFinishReason,
+  toLogprobs,
+  toUsage,
+  toUsageObject,
+} from './normalise.ts';
+
+export interface Result {
+  readonly body: JsonObject;
+  readonly usage: Usage | null;
+}
+
+/** Throws GatewayError when the body is an error or no answer at all. */
+export function toResult(json: string, shape: AnswerShape): Result {
+  const parsed = parseJson(json);
+  if (!isJsonObject(parsed)) throw invalidAnswer();
+  const failure = spokenFailure(parsed);
+  if (failure) throw failure;
+  const choices = Array.isArray(parsed.choices) ? parsed.choices.filter(isJsonObject) : [];
+  if (choices.length === 0) throw invalidAnswer();
+  const usage = toUsage(parsed.usage);
+  const { id, created, ...identity } = identityOf(parsed, shape);
+  return {
+    body: {
+      id,
+      object: 'chat.completion',
+      created,
+      ...identity,
+      choices: choices.map((choice, i) => toChoice(choice, i, shape)),
+      ...(usage && isJsonObject(parsed.usage) && { usage: toUsageObject(parsed.usage, usage) }),
+    },
+    usage: usage ?? null,
+  };
+}
+
+function invalidAnswer(): GatewayError {
+  return new GatewayError('upstream_invalid_response', {
+    message: 'The upstream server sent an invalid response.',
+  });
+}
+
+function toChoice(choice: JsonObject, position: number, shape: AnswerShape): JsonObject {
+  const message = isJsonObject(choice.message) ? choice.message : {};
+  const calls = toCalls(message.tool_calls, shape);
+  const functionCall = isJsonObject(message.function_call) ? message.function_call : undefined;
+  const reason = toFinishReason(choice.finish_reason, calls.length > 0, functionCall !== undefined);
+  if (reason === null) {
+    throw new GatewayError('upstream_incomplete_response', {
+      message: 'The upstream server ended the response before it was complete.',
+    });
+  }
+  return {
+    index: typeof choice.index === 'number' ? choice.index : position,
+    message: toMessage(message, calls, functionCall, shape),
+    logprobs: toLogprobs(choice.logprobs),
+    finish_reason: reason,
+  };
+}
+
+function toMessage(
+  message: JsonObject,
+  calls: readonly JsonObject[],
+  functionCall: JsonObject | undefined,
+  shape: AnswerShape,
+): JsonObject {
+  const thinking = reasoningOf(message);
+  const hasCalls = calls.length > 0 || functionCall !== undefined;
+  const { content, refusal, annotations, audio } = message;
+  const text = typeof content === 'string' && content !== '' ? content : undefined;
+  return {
+    role: 'assistant',
+    content: text ?? (hasCalls || typeof refusal === 'string' || isJsonObject(audio) ? null : ''),
+    refusal: typeof refusal === 'string' ? refusal : null,
+    annotations: Array.isArray(annotations) ? annotations : [],
+    ...(isJsonObject(audio) && { audio }),
+    ...(thinking !== '' && reasoningFields(shape.reasoningKeys, thinking)),
+    ...(functionCall && { function_call: functionCall }),
+    ...(calls.length > 0 && { tool_calls: calls }),
+  };
+}
+
+function toCalls(value: unknown, shape: AnswerShape): JsonObject[] {
+  if (!Array.isArray(value)) return [];
+  const calls = value.filter(isJsonObject).map(({ id, type, function: called, custom }) => ({
+    id: typeof id === 'string' && id !== '' ? id : `call_${shape.newId()}`,
+    ...(type === 'custom'
+      ? { type, custom }
+      : {
+          type: 'function',
+          function: isJsonObject(called)
+            ? { name: called.name, arguments: argumentsText(called.arguments) || '{}' }
+            : { name: '', arguments: '{}' },
+        }),
+  }));
+  return shape.firstCallOnly ? calls.slice(0, 1) : calls;
+}

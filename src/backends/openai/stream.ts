@@ -1,0 +1,218 @@
+/**
+ * A chat stream that is already in OpenAI's format → the same stream as the schema allows it.
+ * Ordinary tokens are spliced through a learned template; every other chunk is parsed, put right
+ * and printed again.
+ */
+
+import { GatewayError } from '../../core/errors.ts';
+import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
+import type { AnswerShape, DecodeLimits } from '../../core/ports.ts';
+import { reasoningFields } from '../../core/reasoning.ts';
+import type { ByteText, Converter, Usage } from '../../core/stream.ts';
+import { createEventReader } from '../../wire/events.ts';
+import { encodeUtf8, decodeUtf8 } from '../../wire/utf8.ts';
+import { spokenFailure } from './failure.ts';
+import { identityOf, reasoningOf, toFinishReason, toLogprobs, toUsage, toUsageObject } from './normalise.ts';
+import { createTokenTemplate } from './template.ts';
+import { createToolCallPieces, type ToolCallPieces } from './tool-calls.ts';
+
+/** What was sent of one choice so far. */
+interface ChoiceState {
+  readonly calls: ToolCallPieces;
+  hasRole: boolean;
+  hasFunctionCall: boolean;
+  hasFinished: boolean;
+}
+
+/** `useFastPath: false` parses every chunk; the golden tests hold both ways to the same result. */
+export function createChatPassthrough(
+  shape: AnswerShape,
+  limits: DecodeLimits,
+  useFastPath = true,
+): Converter {
+  const choices = new Map<number, ChoiceState>();
+  const template = createTokenTemplate();
+  let out = '';
+  let records = 0;
+  let hasSpoken = false;
+  let identity: JsonObject | undefined;
+  let usage: Usage | undefined;
+  let usageObject: JsonObject | undefined;
+  let isDone = false;
+
+  const events = createEventReader(limits.maxRecordBytes, {
+    plain(data) {
+      const event = useFastPath && !isDone ? template.fill(data) : '';
+      if (event === '') return false;
+      out += event;
+      records++;
+      return true;
+    },
+    event(data) {
+      if (isDone) return;
+      records++;
+      if (data.trim() === '[DONE]') {
+        conclude();
+      } else {
+        takeChunk(data);
+      }
+    },
+  });
+
+  function takeChunk(data: ByteText): void {
+    const chunk = parseJson(decodeUtf8(data));
+    if (!isJsonObject(chunk)) {
+      throw new GatewayError('upstream_invalid_response', {
+        message: 'The upstream server sent an invalid response.',
+      });
+    }
+    const failure = spokenFailure(chunk);
+    if (failure) throw failure;
+    identity ??= identityOf(chunk, shape);
+    if (isJsonObject(chunk.usage)) {
+      usage = toUsage(chunk.usage);
+      usageObject = usage && toUsageObject(chunk.usage, usage);
+    }
+    const parts = Array.isArray(chunk.choices) ? chunk.choices.filter(isJsonObject) : [];
+    const before = out.length;
+    for (const part of parts) takeChoice(part);
+    const isRepeatable = parts.length === 1 && !isJsonObject(chunk.usage);
+    if (isRepeatable) template.learn(data, out.slice(before) as ByteText);
+  }
+
+  function takeChoice(part: JsonObject): void {
+    const index = typeof part.index === 'number' && Number.isSafeInteger(part.index) ? part.index : 0;
+    const state = stateOf(index);
+    if (state.hasFinished) return;
+    if (isJsonObject(part.message)) {
+      throw new GatewayError('upstream_invalid_response', {
+        message: 'The upstream server sent a whole answer where a stream was asked for.',
+      });
+    }
+    const delta = isJsonObject(part.delta) ? part.delta : {};
+    const logprobs = toLogprobs(part.logprobs);
+    for (const piece of toDeltas(delta, state)) {
+      emitRole(index, state, 'tool_calls' in piece || 'function_call' in piece);
+      emitChoice(index, piece, null, logprobs);
+    }
+    const reason = toFinishReason(part.finish_reason, state.calls.count > 0, state.hasFunctionCall);
+    if (reason === null) return;
+    emitRole(index, state, false);
+    emitChoice(index, {}, reason, null);
+    state.hasFinished = true;
+    template.forget();
+  }
+
+  function stateOf(index: number): ChoiceState {
+    let state = choices.get(index);
+    if (!state) {
+      state = {
+        calls: createToolCallPieces(shape),
+        hasRole: false,
+        hasFunctionCall: false,
+        hasFinished: false,
+      };
+      choices.set(index, state);
+    }
+    return state;
+  }
+
+  /** Thinking, text and calls of one delta, each in a delta of its own; empty ones are silence. */
+  function toDeltas(delta: JsonObject, state: ChoiceState): JsonObject[] {
+    const deltas: JsonObject[] = [];
+    const thinking = reasoningOf(delta);
+    if (thinking !== '') {
+      hasSpoken = true;
+      const fields = reasoningFields(shape.reasoningKeys, thinking);
+      if (Object.keys(fields).length > 0) deltas.push({ ...fields });
+    }
+    for (const key of ['content', 'refusal']) {
+      const value = delta[key];
+      if (typeof value === 'string' && value !== '') deltas.push({ [key]: value });
+    }
+    for (const key of ['audio', 'annotations', 'function_call']) {
+      if (delta[key] !== null && delta[key] !== undefined) deltas.push({ [key]: delta[key] });
+    }
+    if (isJsonObject(delta.function_call)) state.hasFunctionCall = true;
+    const calls = Array.isArray(delta.tool_calls) ? state.calls.normalise(delta.tool_calls) : [];
+    if (calls.length > 0) deltas.push({ tool_calls: calls });
+    if (deltas.length > 0) hasSpoken = true;
+    return deltas;
+  }
+
+  function emitRole(index: number, state: ChoiceState, isCall: boolean): void {
+    if (state.hasRole) return;
+    state.hasRole = true;
+    emitChoice(index, { role: 'assistant', content: isCall ? null : '' }, null, null);
+  }
+
+  function emitChoice(
+    index: number,
+    delta: JsonObject,
+    reason: string | null,
+    logprobs: JsonObject | null,
+  ): void {
+    emit([{ index, delta, ...(shape.logprobs && { logprobs }), finish_reason: reason }], null);
+  }
+
+  function emit(parts: readonly JsonObject[], counted: JsonObject | null): void {
+    const { id, created, ...rest } = identity ?? identityOf({}, shape);
+    const chunk = {
+      id,
+      object: 'chat.completion.chunk',
+      created,
+      ...rest,
+      choices: parts,
+      ...(shape.includeUsage && { usage: counted }),
+    };
+    out += `data: ${encodeUtf8(JSON.stringify(chunk))}\n\n`;
+  }
+
+  function hasFinished(): boolean {
+    return choices.size > 0 && [...choices.values()].every((state) => state.hasFinished);
+  }
+
+  /** Nothing more will come. Throws when the answer had no end. */
+  function conclude(): void {
+    if (isDone) return;
+    if (!hasFinished()) {
+      throw new GatewayError('upstream_incomplete_response', {
+        message:
+          choices.size === 0
+            ? 'The upstream server closed the stream without a response.'
+            : 'The upstream server closed the stream before the response was complete.',
+      });
+    }
+    isDone = true;
+    if (shape.includeUsage && usageObject) emit([], usageObject);
+    out += 'data: [DONE]\n\n';
+  }
+
+  return {
+    push: events.push,
+    end() {
+      events.end();
+      conclude();
+    },
+    take() {
+      const text = out;
+      out = '';
+      return text as ByteText;
+    },
+    get records() {
+      return records;
+    },
+    get hasSpoken() {
+      return hasSpoken;
+    },
+    get hasFinished() {
+      return hasFinished();
+    },
+    get isDone() {
+      return isDone;
+    },
+    get usage() {
+      return usage ?? null;
+    },
+  };
+}

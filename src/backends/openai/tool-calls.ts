@@ -1,0 +1,54 @@
+/** Pieces of streamed tool calls → pieces that every client can merge by index. */
+
+import { isJsonObject, type JsonObject } from '../../core/json.ts';
+import type { AnswerShape } from '../../core/ports.ts';
+import { argumentsText } from './normalise.ts';
+
+export interface ToolCallPieces {
+  /** The pieces of one delta, renumbered; [] when nothing of them is to be sent. */
+  normalise(pieces: readonly unknown[]): JsonObject[];
+  readonly count: number;
+}
+
+interface Call {
+  readonly index: number;
+  readonly id: string;
+}
+
+/**
+ * Servers disagree on `index` (all 0, or missing) and repeat or omit ids. A new call begins with an
+ * id not yet seen at that index, or with an index not yet seen; it gets the next number.
+ */
+export function createToolCallPieces(shape: AnswerShape): ToolCallPieces {
+  const atUpstreamIndex = new Map<unknown, Call>();
+  let latest: Call | undefined;
+  let count = 0;
+
+  function toPiece(piece: unknown): JsonObject | undefined {
+    if (!isJsonObject(piece)) return undefined;
+    const called = isJsonObject(piece.function) ? piece.function : {};
+    const id = typeof piece.id === 'string' ? piece.id : '';
+    const known = typeof piece.index === 'number' ? atUpstreamIndex.get(piece.index) : latest;
+    const text = argumentsText(called.arguments);
+    if (known && (id === '' || id === known.id)) {
+      return { index: known.index, function: { arguments: text } };
+    }
+    const call: Call = { index: count++, id: id === '' ? `call_${shape.newId()}` : id };
+    atUpstreamIndex.set(piece.index, call);
+    latest = call;
+    const name = typeof called.name === 'string' ? called.name : '';
+    return { index: call.index, id: call.id, type: 'function', function: { name, arguments: text } };
+  }
+
+  return {
+    normalise(pieces) {
+      return pieces
+        .map(toPiece)
+        .filter((piece) => piece !== undefined)
+        .filter((piece) => !shape.firstCallOnly || piece.index === 0);
+    },
+    get count() {
+      return count;
+    },
+  };
+}

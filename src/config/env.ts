@@ -1,0 +1,140 @@
+/** Environment variables → settings, in the shape of the configuration file. */
+
+import type { Fault } from './fault.ts';
+
+export type Env = Readonly<Record<string, string | undefined>>;
+/** Reads a text file; throws when there is none. */
+export type ReadFile = (path: string) => string;
+
+/** How the text of a variable is read. */
+type Form = 'text' | 'number' | 'boolean' | 'list';
+
+interface Variable {
+  readonly name: string;
+  /** The setting that it replaces. */
+  readonly path: string;
+  readonly form: Form;
+}
+
+/** Each can also be given as `NAME_FILE`, the path of a file that holds the value. */
+export const VARIABLES: readonly Variable[] = [
+  { name: 'HOST', path: 'server.host', form: 'text' },
+  { name: 'PORT', path: 'server.port', form: 'number' },
+  { name: 'WORKERS', path: 'server.workers', form: 'number' },
+  { name: 'BODY_LIMIT', path: 'server.bodyLimitBytes', form: 'number' },
+  { name: 'CORS_ORIGINS', path: 'server.corsOrigins', form: 'list' },
+  { name: 'ALLOW_ANONYMOUS', path: 'server.allowAnonymous', form: 'boolean' },
+  { name: 'DRAIN_TIMEOUT_MS', path: 'server.drainTimeoutMs', form: 'number' },
+  { name: 'AUTH_KEY', path: 'auth.key', form: 'text' },
+  { name: 'API_KEYS', path: 'auth.keys', form: 'list' },
+  { name: 'ADMIN_KEY', path: 'auth.adminKey', form: 'text' },
+  { name: 'LOG_LEVEL', path: 'log.level', form: 'text' },
+  { name: 'LOG_FORMAT', path: 'log.format', form: 'text' },
+  { name: 'ENABLE_METRICS', path: 'metrics.enabled', form: 'boolean' },
+  { name: 'METRICS_PATH', path: 'metrics.path', form: 'text' },
+  { name: 'HEARTBEAT_MS', path: 'streams.heartbeatMs', form: 'number' },
+  { name: 'COMMIT_AFTER_MS', path: 'streams.commitAfterMs', form: 'number' },
+  { name: 'REASONING_KEYS', path: 'streams.reasoningKeys', form: 'text' },
+  { name: 'CONNECT_TIMEOUT_MS', path: 'limits.timeouts.connectMs', form: 'number' },
+  { name: 'FIRST_TOKEN_TIMEOUT_MS', path: 'limits.timeouts.firstTokenMs', form: 'number' },
+  { name: 'IDLE_TIMEOUT_MS', path: 'limits.timeouts.idleMs', form: 'number' },
+  { name: 'TOTAL_TIMEOUT_MS', path: 'limits.timeouts.totalMs', form: 'number' },
+  { name: 'MAX_ATTEMPTS', path: 'limits.maxAttempts', form: 'number' },
+  { name: 'PROBE_INTERVAL_MS', path: 'probes.intervalMs', form: 'number' },
+];
+
+/** Variables that add backends and models instead of setting one value. */
+export const BACKEND_VARIABLES = [
+  'OLLAMA_BASE_URL',
+  'OLLAMA_MODEL',
+  'VLLM_BASE_URL',
+  'OPENAI_BASE_URL',
+  'OPENAI_API_KEY',
+] as const;
+
+export interface EnvSettings {
+  /** Path of a setting → its value, not yet checked. */
+  readonly values: ReadonlyMap<string, unknown>;
+  /** Path of a setting → the variable it came from. */
+  readonly origins: ReadonlyMap<string, string>;
+  readonly backends: readonly EnvBackend[];
+  /** Offered under the name `default`. */
+  readonly defaultModel: string | undefined;
+  readonly faults: readonly Fault[];
+}
+
+export interface EnvBackend {
+  readonly name: string;
+  readonly kind: 'ollama' | 'vllm' | 'openai';
+  readonly url: string;
+  readonly apiKey?: string;
+}
+
+export function readEnv(env: Env, readFile: ReadFile): EnvSettings {
+  const faults: Fault[] = [];
+
+  /** An empty variable is one that was not set: compose files and charts leave such. */
+  function read(name: string): string | undefined {
+    if (env[name]) return env[name];
+    const path = env[`${name}_FILE`];
+    if (!path) return undefined;
+    try {
+      return readFile(path).trim() || undefined;
+    } catch {
+      faults.push({ where: `environment ${name}_FILE`, message: `cannot read the file '${path}'.` });
+      return undefined;
+    }
+  }
+
+  const values = new Map<string, unknown>();
+  const origins = new Map<string, string>();
+  for (const { name, path, form } of VARIABLES) {
+    const text = read(name);
+    if (text === undefined) continue;
+    values.set(path, parse(text, form));
+    origins.set(path, name);
+  }
+  const [ollama, vllm, openai] = (['OLLAMA', 'VLLM', 'OPENAI'] as const).map((prefix) =>
+    listOf(read(`${prefix}_BASE_URL`) ?? ''),
+  );
+  const openaiKey = read('OPENAI_API_KEY');
+  return {
+    values,
+    origins,
+    backends: [
+      ...named('ollama', ollama),
+      ...named('vllm', vllm),
+      ...named('openai', openai).map((backend) => ({ ...backend, ...(openaiKey && { apiKey: openaiKey }) })),
+    ],
+    defaultModel: read('OLLAMA_MODEL'),
+    faults,
+  };
+}
+
+/** Several of a kind are `ollama`, `ollama-2`, `ollama-3`, … */
+function named(kind: EnvBackend['kind'], urls: readonly string[] = []): EnvBackend[] {
+  return urls.map((url, i) => ({ name: i === 0 ? kind : `${kind}-${String(i + 1)}`, kind, url }));
+}
+
+/** What does not fit the form stays text, for the schema to complain about. */
+function parse(text: string, form: Form): unknown {
+  switch (form) {
+    case 'text':
+      return text;
+    case 'list':
+      return listOf(text);
+    case 'number':
+      return /^-?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : text;
+    case 'boolean':
+      return (
+        { true: true, '1': true, yes: true, false: false, '0': false, no: false }[text.toLowerCase()] ?? text
+      );
+  }
+}
+
+function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}

@@ -1,0 +1,174 @@
+/** Environment and file → one frozen Config, or one error that lists every fault. */
+
+import { isJsonObject } from '../core/json.ts';
+import type { Backend, KindName } from '../core/ports.ts';
+import type { Alias } from '../routing/catalog.ts';
+import { readEnv, type Env, type EnvSettings, type ReadFile } from './env.ts';
+import { ConfigError } from './fault.ts';
+import { createLocator, crossFaults, toFaults, type Locate } from './faults.ts';
+import { readConfigFile, type ConfigFile } from './file.ts';
+import { configSchema, DEFAULT_TIMEOUTS, type Settings } from './schema.ts';
+
+export interface Config extends Omit<Settings, 'server' | 'log' | 'backends' | 'models'> {
+  readonly server: Settings['server'] & { readonly host: string };
+  readonly log: { readonly level: Settings['log']['level']; readonly format: 'json' | 'pretty' };
+  readonly isProduction: boolean;
+  readonly backends: readonly Backend[];
+  readonly aliases: readonly Alias[];
+}
+
+export interface ConfigSources {
+  readonly env: Env;
+  readonly readFile: ReadFile;
+  readonly exists: (path: string) => boolean;
+}
+
+/** Used when it exists and `GATEWAY_CONFIG` does not name another. */
+export const DEFAULT_CONFIG_FILE = 'gateway.yaml';
+
+/** Throws ConfigError. */
+export function loadConfig({ env, readFile, exists }: ConfigSources): Config {
+  const fromEnv = readEnv(env, readFile);
+  const file = openFile(env, readFile, exists);
+  const raw = merge(file.values, fromEnv);
+  const locate = createLocator(file, fromEnv, raw);
+  const result = configSchema.safeParse(raw, { reportInput: true });
+  const faults = [
+    ...fromEnv.faults,
+    ...file.faults,
+    ...(result.error?.issues ?? []).flatMap((issue) => toFaults(issue, locate)),
+    ...crossFaults(raw, locate),
+  ];
+  if (faults.length > 0 || !result.success) throw new ConfigError(faults);
+  const config = toConfig(result.data, env);
+  checkExposure(config, locate);
+  return deepFreeze(config);
+}
+
+function openFile(env: Env, readFile: ReadFile, exists: ConfigSources['exists']): ConfigFile {
+  const name = env.GATEWAY_CONFIG || DEFAULT_CONFIG_FILE;
+  if (!env.GATEWAY_CONFIG && !exists(name)) return readConfigFile('', name, env);
+  let text: string;
+  try {
+    text = readFile(name);
+  } catch {
+    throw new ConfigError([
+      { where: 'environment GATEWAY_CONFIG', message: `cannot read the file '${name}'.` },
+    ]);
+  }
+  return readConfigFile(text, name, env);
+}
+
+/** The environment wins over the file. */
+function merge(fileValues: unknown, { values, backends, defaultModel }: EnvSettings): unknown {
+  if (!isJsonObject(fileValues)) return fileValues;
+  const raw = structuredClone(fileValues) as Record<string, unknown>;
+  for (const [path, value] of values) setAt(raw, path.split('.'), value);
+  if (backends.length > 0 && (raw.backends === undefined || Array.isArray(raw.backends))) {
+    const replaced = new Set(backends.map(({ name }) => name));
+    const own: unknown[] = raw.backends ?? [];
+    raw.backends = [
+      ...own.filter((item) => !(isJsonObject(item) && replaced.has(String(item.name)))),
+      ...backends,
+    ];
+  }
+  if (defaultModel !== undefined && (raw.models === undefined || isJsonObject(raw.models))) {
+    raw.models = { ...raw.models, default: { targets: [{ model: defaultModel }] } };
+  }
+  return raw;
+}
+
+function setAt(
+  target: Record<string, unknown>,
+  [head = '', ...rest]: readonly string[],
+  value: unknown,
+): void {
+  if (rest.length === 0) {
+    target[head] = value;
+  } else {
+    // What is no map in the file stays, for the schema to complain about.
+    if (target[head] !== undefined && target[head] !== null && !isJsonObject(target[head])) return;
+    target[head] = { ...target[head] };
+    setAt(target[head] as Record<string, unknown>, rest, value);
+  }
+}
+
+function toConfig(settings: Settings, env: Env): Config {
+  const { server, log, backends, models, ...rest } = settings;
+  const isProduction = env.NODE_ENV === 'production';
+  const hasKey = rest.auth.key !== undefined || rest.auth.keys.length > 0;
+  return {
+    ...rest,
+    isProduction,
+    server: { ...server, host: server.host ?? (hasKey ? '0.0.0.0' : '127.0.0.1') },
+    log: { level: log.level, format: log.format ?? (isProduction ? 'json' : 'pretty') },
+    backends: backends.map((backend) => toBackend(backend, settings.limits.timeouts)),
+    aliases: Object.entries(models).map(([name, { targets, options }]) => ({
+      name,
+      targets: targets ?? [{ model: name }],
+      options,
+    })),
+  };
+}
+
+export interface BackendSettings {
+  readonly name: string;
+  readonly kind: KindName;
+  readonly url: string;
+}
+
+type PartialTimeouts = Settings['limits']['timeouts'];
+
+/** A backend with all its defaults, also for one that was found and not configured. */
+export function toBackend(
+  settings: BackendSettings & Partial<Settings['backends'][number]>,
+  timeouts: PartialTimeouts,
+): Backend {
+  const { name, kind, url, apiKey, weight = 1, maxConcurrency = 0, headers = {} } = settings;
+  return {
+    name,
+    kind,
+    url: baseUrl(url, kind),
+    apiKey,
+    headers,
+    weight,
+    maxConcurrency: maxConcurrency === 0 ? Infinity : maxConcurrency,
+    timeouts: { ...DEFAULT_TIMEOUTS, ...defined(timeouts), ...defined(settings.timeouts ?? {}) },
+  };
+}
+
+/** People give the base with or without the version path: Ollama's is above it, the others' below. */
+function baseUrl(text: string, kind: KindName): string {
+  const url = new URL(text);
+  const path = url.pathname.replace(/\/+$/, '');
+  const base = kind === 'ollama' ? path.replace(/\/(v1|api)$/, '') : path === '' ? '/v1' : path;
+  return `${url.origin}${base}`;
+}
+
+function defined(timeouts: PartialTimeouts): Partial<Backend['timeouts']> {
+  return Object.fromEntries(Object.entries(timeouts).filter(([, value]) => value !== undefined));
+}
+
+function checkExposure({ server, auth }: Config, locate: Locate): void {
+  const hasKey = auth.key !== undefined || auth.keys.length > 0;
+  if (hasKey || server.allowAnonymous || isLoopback(server.host)) return;
+  throw new ConfigError([
+    {
+      where: locate(['server', 'host']),
+      message:
+        `server.host: '${server.host}' can be reached by others and no key is set, so everybody could use the ` +
+        'backends. Set AUTH_KEY (32 characters or more), or ALLOW_ANONYMOUS=true if that is meant.',
+    },
+  ]);
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.values(Object.freeze(value)).forEach(deepFreeze);
+  }
+  return value;
+}

@@ -1,0 +1,106 @@
+/** The canonical chat request: OpenAI's chat completion body, as far as the gateway reads it. */
+
+import type { JsonObject } from './json.ts';
+
+export type Maybe<T> = T | null | undefined;
+
+export interface TextPart {
+  readonly type: 'text';
+  readonly text: string;
+}
+export interface RefusalPart {
+  readonly type: 'refusal';
+  readonly refusal: string;
+}
+export interface ImagePart {
+  readonly type: 'image_url';
+  /** OpenAI sends an object; a bare string is accepted because clients send it. */
+  readonly image_url: string | { readonly url: string };
+}
+export interface AudioPart {
+  readonly type: 'input_audio';
+  readonly input_audio: { readonly data: string; readonly format: string };
+}
+export interface FilePart {
+  readonly type: 'file';
+}
+export type ContentPart = TextPart | RefusalPart | ImagePart | AudioPart | FilePart;
+export type Content = Maybe<string | readonly ContentPart[]>;
+
+export interface FunctionCall {
+  readonly name: string;
+  /** JSON text, or what a model took for it. */
+  readonly arguments: string;
+}
+export interface MessageToolCall {
+  readonly id: string;
+  readonly type: 'function';
+  readonly function: FunctionCall;
+}
+
+export type Role = 'developer' | 'system' | 'user' | 'assistant' | 'tool' | 'function';
+
+export interface ChatMessage {
+  readonly role: Role;
+  readonly content?: Content;
+  readonly name?: Maybe<string>;
+  readonly refusal?: Maybe<string>;
+  /** Thinking of an earlier turn, under either of its two names. */
+  readonly reasoning?: Maybe<string>;
+  readonly reasoning_content?: Maybe<string>;
+  readonly tool_calls?: Maybe<readonly MessageToolCall[]>;
+  readonly tool_call_id?: Maybe<string>;
+  readonly function_call?: Maybe<FunctionCall>;
+}
+
+export interface FunctionTool {
+  readonly type: 'function';
+  readonly function: {
+    readonly name: string;
+    readonly description?: Maybe<string>;
+    readonly parameters?: Maybe<JsonObject>;
+    readonly strict?: Maybe<boolean>;
+  };
+}
+
+export type ResponseFormat =
+  | { readonly type: 'text' }
+  | { readonly type: 'json_object' }
+  | {
+      readonly type: 'json_schema';
+      readonly json_schema: { readonly name: string; readonly schema: JsonObject };
+    };
+
+export const REASONING_EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const;
+export type ReasoningEffort = (typeof REASONING_EFFORTS)[number];
+
+/** A validated request: what was read, and the text it was read from. */
+export interface ChatRequest {
+  readonly body: ChatBody;
+  /** The body as JSON text, for backends of the same format: exact to the last digit. */
+  readonly json: string;
+}
+
+export interface ChatBody {
+  readonly model: string;
+  readonly messages: readonly ChatMessage[];
+  readonly stream?: Maybe<boolean>;
+  readonly stream_options?: Maybe<{ readonly include_usage?: Maybe<boolean> }>;
+  readonly max_tokens?: Maybe<number>;
+  readonly max_completion_tokens?: Maybe<number>;
+  readonly temperature?: Maybe<number>;
+  readonly top_p?: Maybe<number>;
+  readonly frequency_penalty?: Maybe<number>;
+  readonly presence_penalty?: Maybe<number>;
+  readonly seed?: Maybe<number | bigint>;
+  readonly stop?: Maybe<string | readonly string[]>;
+  readonly response_format?: Maybe<ResponseFormat>;
+  readonly tools?: Maybe<readonly FunctionTool[]>;
+  readonly tool_choice?: unknown;
+  readonly parallel_tool_calls?: Maybe<boolean>;
+  readonly reasoning_effort?: Maybe<ReasoningEffort>;
+  readonly logprobs?: Maybe<boolean>;
+  readonly top_logprobs?: Maybe<number>;
+  readonly functions?: unknown;
+  readonly [field: string]: unknown;
+}

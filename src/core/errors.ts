@@ -1,0 +1,154 @@
+/** The one error class and the one table that decides what every failure means. */
+
+interface Row {
+  /** HTTP status while nothing has been sent yet. */
+  readonly status: number;
+  readonly type: 'invalid_request_error' | 'rate_limit_error' | 'server_error';
+  /** OpenAI's `code`; null where OpenAI sends none. */
+  readonly code: string | null;
+  /** Another backend may answer where this one failed. */
+  readonly tryOthers: boolean;
+  /** Says something about the backend's health (and not about the request). */
+  readonly countsAgainstBackend: boolean;
+}
+
+const client = (status: number, code: string | null): Row => ({
+  status,
+  type: 'invalid_request_error',
+  code,
+  tryOthers: false,
+  countsAgainstBackend: false,
+});
+
+const server = (status: number, code: string | null, flags: Partial<Row> = {}): Row => ({
+  status,
+  type: 'server_error',
+  code,
+  tryOthers: true,
+  countsAgainstBackend: true,
+  ...flags,
+});
+
+/**
+ * Keyed by the reason of the failure. Statuses, types and codes follow OpenAI's published errors
+ * where they have one; a reason that is the gateway's own has its name as code.
+ */
+const TABLE = {
+  // The request is at fault.
+  invalid_request: client(400, null),
+  context_length_exceeded: client(400, 'context_length_exceeded'),
+  unsupported_parameter: client(400, 'unsupported_parameter'),
+  missing_api_key: client(401, null),
+  invalid_api_key: client(401, 'invalid_api_key'),
+  model_not_found: client(404, 'model_not_found'),
+  unknown_url: client(404, 'unknown_url'),
+  method_not_supported: client(405, 'method_not_supported'),
+  body_too_large: client(413, null),
+  unsupported_content_type: client(415, 'unsupported_content_type'),
+
+  // The backend says that it does not have the model: another may.
+  upstream_model_not_found: { ...client(404, 'model_not_found'), tryOthers: true },
+
+  // The backend is busy. It is well, so this does not count against it.
+  upstream_rate_limited: {
+    ...server(429, 'rate_limit_exceeded', { countsAgainstBackend: false }),
+    type: 'rate_limit_error',
+  },
+  server_overloaded: server(503, 'server_overloaded', { countsAgainstBackend: false }),
+
+  // The operator's credentials for the backend are at fault; never a 401, the client's key is fine.
+  upstream_unauthorized: server(502, 'upstream_unauthorized'),
+  upstream_forbidden: server(502, 'upstream_forbidden'),
+
+  // The backend failed.
+  upstream_error: server(502, 'upstream_error'),
+  upstream_unavailable: server(502, 'upstream_unavailable'),
+  upstream_connection_error: server(502, 'upstream_connection_error'),
+  upstream_incomplete_response: server(502, 'upstream_incomplete_response'),
+  upstream_invalid_response: server(502, 'upstream_invalid_response'),
+  tool_call_parse_error: server(502, 'tool_call_parse_error', { countsAgainstBackend: false }),
+  upstream_connect_timeout: server(504, 'upstream_connect_timeout'),
+  upstream_first_token_timeout: server(504, 'upstream_first_token_timeout'),
+  upstream_idle_timeout: server(504, 'upstream_idle_timeout'),
+  upstream_total_timeout: server(504, 'upstream_total_timeout', {
+    tryOthers: false,
+    countsAgainstBackend: false,
+  }),
+
+  // The gateway cannot serve now.
+  no_backend_available: server(503, 'no_backend_available', { countsAgainstBackend: false }),
+  shutting_down: server(503, 'shutting_down', { tryOthers: false, countsAgainstBackend: false }),
+  internal_error: server(500, null, { tryOthers: false, countsAgainstBackend: false }),
+
+  // The client left. Nobody reads this answer and nobody is to blame.
+  client_closed: { ...client(499, 'client_closed'), countsAgainstBackend: false },
+} as const satisfies Record<string, Row>;
+
+export type FailureReason = keyof typeof TABLE;
+
+export interface GatewayErrorOptions {
+  /** What is wrong and how to mend it. Never an upstream address, a key or a stack trace. */
+  readonly message: string;
+  /** The request field at fault, in OpenAI's notation: `messages[0].role`. */
+  readonly param?: string;
+  /** Replaces the row's code, for the many codes of `invalid_request`. */
+  readonly code?: string;
+  /** Whole seconds a client should wait; becomes `Retry-After`. */
+  readonly retryAfterSeconds?: number;
+  /** The same request would fail the same way: becomes `x-should-retry: false`, which SDKs obey. */
+  readonly retryIsFutile?: boolean;
+  /** For the log only. */
+  readonly cause?: unknown;
+}
+
+/** Every failure that a client or the router hears of. What it means stands in the table above. */
+export class GatewayError extends Error {
+  override readonly name = 'GatewayError';
+  readonly reason: FailureReason;
+  readonly status: number;
+  readonly type: Row['type'];
+  readonly code: string | null;
+  readonly param: string | null;
+  readonly retryAfterSeconds: number | undefined;
+  readonly retryIsFutile: boolean;
+  readonly tryOthers: boolean;
+  readonly countsAgainstBackend: boolean;
+
+  constructor(reason: FailureReason, options: GatewayErrorOptions) {
+    super(options.message, options.cause === undefined ? undefined : { cause: options.cause });
+    const row: Row = TABLE[reason];
+    this.reason = reason;
+    this.status = row.status;
+    this.type = row.type;
+    this.code = options.code ?? row.code;
+    this.param = options.param ?? null;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+    this.retryIsFutile = options.retryIsFutile ?? false;
+    this.tryOthers = row.tryOthers;
+    this.countsAgainstBackend = row.countsAgainstBackend;
+  }
+}
+
+/**
+ * An upstream's own words, fit for a client: without addresses and file paths, which are nobody's
+ * business outside, and not longer than a client will read.
+ */
+export function withoutAddresses(text: string): string {
+  return text
+    .replace(/\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]+/gi, '[address]')
+    .replace(/\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b/g, '[address]')
+    .replace(/\[[0-9a-f:]*:[0-9a-f:]*\](?::\d+)?/gi, '[address]')
+    .replace(/(?<![\w/])(?:\/[\w.@+-]+){2,}/g, '[path]')
+    .slice(0, MAX_MESSAGE_LENGTH);
+}
+
+const MAX_MESSAGE_LENGTH = 2000;
+
+/** Anything thrown → a GatewayError. What is not one is a fault of the gateway itself. */
+export function toGatewayError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  return new GatewayError('internal_error', {
+    message: 'The gateway failed to serve this request. Its log has the details under the request id.',
+    cause: error,
+  });
+}

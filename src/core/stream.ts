@@ -1,0 +1,79 @@
+/** The vocabulary of a streamed answer: what a decoder says, what an encoder hears, and in which form. */
+
+/**
+ * Bytes as a string with one character per byte (U+0000 to U+00FF, "latin1"). What comes off a
+ * socket and what goes onto one has this form: cutting and joining it costs nothing, and UTF-8
+ * inside passes through untouched. It is not text: decode it (wire/utf8.ts) before reading it.
+ */
+export type ByteText = string & { readonly __form: 'bytes' };
+
+/** A JSON string literal in ByteText, quotes included, well-formed (see wire/json-string.ts). */
+export type JsonText = ByteText & { readonly __json: 'string' };
+
+/** The values OpenAI allows; nothing else may leave the gateway. */
+export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'function_call';
+
+/** Token counts of one answer. `cached` is part of `prompt`, `reasoning` part of `completion`. */
+export interface Usage {
+  readonly prompt: number;
+  readonly completion: number;
+  readonly cached: number;
+  readonly reasoning: number;
+}
+
+/** One call of a tool, whole. Rare, so plain text and no literals. */
+export interface ToolCall {
+  /** The backend's own id, or undefined when it gave none or gave one twice. */
+  readonly id: string | undefined;
+  readonly name: string;
+  /** The JSON text of the arguments. */
+  readonly arguments: string;
+}
+
+/**
+ * Hears one answer in order, synchronously. After `finish` nothing follows.
+ * Literals are never empty strings: silence is not said.
+ */
+export interface ChatSink {
+  /** `logprobs`: a JSON array of OpenAI's token entries, when they were asked for. */
+  text(literal: JsonText, logprobs?: ByteText): void;
+  reasoning(literal: JsonText): void;
+  /** The calls that arrived together, in order of arrival. */
+  toolCalls(calls: readonly ToolCall[]): void;
+  /** A further piece of the arguments of the last call, which was said with none. */
+  toolArguments(literal: JsonText): void;
+  /** `usage` is null when the backend did not count. */
+  finish(reason: FinishReason, usage: Usage | null): void;
+}
+
+/** Backend bytes → calls on a sink. Single use. Both methods throw GatewayError. */
+export interface Decoder {
+  push(bytes: ByteText): void;
+  /** The body ended. Throws when the answer did not. */
+  end(): void;
+  /** Whole records (lines, events) understood so far: what the idle limit counts as life. */
+  readonly records: number;
+}
+
+/** Calls → the client's bytes, taken out with take(). */
+export interface Encoder extends ChatSink {
+  /** What there is to send by now; '' when nothing is. */
+  take(): ByteText;
+}
+
+/** What one exchange sends through: decoder and encoder, or a passthrough between equal formats. */
+export interface Converter {
+  push(bytes: ByteText): void;
+  /** The body ended. Throws when the answer did not; take() may have more afterwards. */
+  end(): void;
+  take(): ByteText;
+  readonly records: number;
+  /** The backend has said something of the answer: the first token is here. */
+  readonly hasSpoken: boolean;
+  /** The answer has its finish reason: a connection that breaks from here on has lost nothing. */
+  readonly hasFinished: boolean;
+  /** Everything was taken in; what the backend still sends does not matter. */
+  readonly isDone: boolean;
+  /** Known once done, null when the backend did not count. */
+  readonly usage: Usage | null;
+}

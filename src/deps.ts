@@ -1,0 +1,109 @@
+/** The composition root: the only file that constructs IO. */
+
+import { createHash, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createKeyring } from './admission/keyring.ts';
+import type { AppDeps } from './app.ts';
+import { kinds } from './backends/index.ts';
+import type { Config } from './config/load.ts';
+import type { Backend } from './core/ports.ts';
+import { createDispatch } from './gateway/dispatch.ts';
+import { createWatch } from './gateway/watch.ts';
+import { createDiscover } from './node/discover.ts';
+import { createLogger } from './node/logger.ts';
+import { createMetrics } from './node/metrics.ts';
+import { createSender } from './node/send.ts';
+import { createCatalog } from './routing/catalog.ts';
+import { createPool } from './routing/pool.ts';
+import { createProber, type Prober } from './routing/probe.ts';
+
+/** How exactly limits on silence are kept. */
+const WATCH_TICK_MS = 250;
+/** 30 hex digits: OpenAI takes call ids of 40 characters at most, prefix included. */
+const ID_BYTES = 15;
+
+export interface Deps extends AppDeps {
+  readonly prober: Prober;
+  /** Begins to probe and to watch. */
+  start(): void;
+  /** From now on the gateway is not ready. */
+  startDraining(): void;
+  /** Ends timers and idle connections. */
+  close(): void;
+}
+
+/** `backends`: those of the configuration, or what was found instead. */
+export function createDeps(config: Config, backends: readonly Backend[], openapiPath: URL): Deps {
+  const now = (): number => performance.now();
+  const newId = (): string => randomBytes(ID_BYTES).toString('hex');
+  const logger = createLogger(config.log);
+  const { send, close: closeSender } = createSender();
+  const watch = createWatch(now);
+  const pool = createPool(backends, { now, random: Math.random });
+  const catalog = createCatalog({
+    aliases: config.aliases,
+    status: pool.status,
+    startedAt: Math.floor(Date.now() / 1000),
+  });
+  const dispatch = createDispatch({
+    catalog,
+    pool,
+    kinds,
+    send,
+    watch,
+    now,
+    wallClock: Date.now,
+    newId,
+    reasoningKeys: config.streams.reasoningKeys,
+    heartbeat: { commitAfterMs: config.streams.commitAfterMs, everyMs: config.streams.heartbeatMs },
+    limits: config.limits,
+    maxAttempts: config.limits.maxAttempts,
+  });
+  const metrics = createMetrics({ status: pool.status, active: dispatch.active });
+  const prober = createProber({
+    backends,
+    pool,
+    discover: createDiscover(send),
+    timeout: () => AbortSignal.timeout(config.probes.timeoutMs),
+    logger,
+  });
+  let isDraining = false;
+  const timers: NodeJS.Timeout[] = [];
+
+  return {
+    catalog,
+    dispatch,
+    keyring: createKeyring(apiKeys(config), sha256),
+    logger,
+    meter: metrics,
+    metrics: config.metrics.enabled ? { path: config.metrics.path, render: metrics.render } : undefined,
+    now,
+    newId,
+    status: pool.status,
+    isDraining: () => isDraining,
+    readOpenapi: () => readFile(openapiPath, 'utf8'),
+    bodyLimitBytes: config.server.bodyLimitBytes,
+    corsOrigins: config.server.corsOrigins,
+    prober,
+    start() {
+      timers.push(setInterval(watch.tick, WATCH_TICK_MS));
+      timers.push(setInterval(() => void prober.probeAll(), config.probes.intervalMs));
+    },
+    startDraining() {
+      isDraining = true;
+    },
+    close() {
+      timers.forEach(clearInterval);
+      closeSender();
+    },
+  };
+}
+
+function apiKeys({ auth }: Config): { name: string; sha256: string }[] {
+  const keys = [...(auth.key === undefined ? [] : [auth.key]), ...auth.keys];
+  return keys.map((key, i) => ({ name: i === 0 ? 'default' : `key-${String(i + 1)}`, sha256: sha256(key) }));
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

@@ -1,0 +1,280 @@
+/** The use case: one exchange from request to last byte, on as many backends as it takes. */
+
+import type { ChatRequest } from '../core/chat.ts';
+import { GatewayError, toGatewayError } from '../core/errors.ts';
+import type {
+  ActiveExchange,
+  AnswerShape,
+  BackendKind,
+  Catalog,
+  DecodeLimits,
+  Exchange,
+  ExchangeRecord,
+  KindName,
+  Lease,
+  Now,
+  Pool,
+  Resolution,
+  Send,
+  StreamStatus,
+  Target,
+  UpstreamResponse,
+} from '../core/ports.ts';
+import type { ReasoningKeys } from '../core/reasoning.ts';
+import type { ByteText, Usage } from '../core/stream.ts';
+import { createConverter } from './convert.ts';
+import { pump } from './pump.ts';
+import type { Heartbeat, Watch } from './watch.ts';
+
+export interface DispatchDeps {
+  readonly catalog: Catalog;
+  readonly pool: Pool;
+  readonly kinds: Readonly<Record<KindName, BackendKind>>;
+  readonly send: Send;
+  readonly watch: Watch;
+  readonly now: Now;
+  /** Milliseconds since 1970, for `created`. */
+  readonly wallClock: () => number;
+  readonly newId: () => string;
+  readonly reasoningKeys: ReasoningKeys;
+  readonly heartbeat: Heartbeat;
+  readonly limits: DecodeLimits;
+  readonly maxAttempts: number;
+}
+
+export interface Dispatch {
+  /** Never rejects: the record tells how it ended. A failure after the commit was told in the stream. */
+  run(exchange: Exchange): Promise<ExchangeRecord>;
+  /** The exchanges going on. */
+  active(): Iterable<ActiveExchange>;
+}
+
+/** What is learned on the way and ends in the record. */
+interface Progress extends ActiveExchange {
+  model: string;
+  backend: string;
+  attempts: number;
+  sentMs: number | undefined;
+  firstTokenMs: number | undefined;
+  firstWriteMs: number | undefined;
+  usage: Usage | null;
+}
+
+const NO_HEARTBEAT: Heartbeat = { commitAfterMs: 0, everyMs: 0 };
+/** Of an error body; more than this says nothing more. */
+const MAX_ERROR_BODY_BYTES = 64 * 1024;
+const RETRY_AFTER_SECONDS = 1;
+
+export function createDispatch(deps: DispatchDeps): Dispatch {
+  const { catalog, pool, kinds, send, watch, now } = deps;
+  const active = new Set<Progress>();
+
+  async function run(exchange: Exchange): Promise<ExchangeRecord> {
+    const { surface, relay } = exchange;
+    const progress: Progress = {
+      exchange,
+      model: 'other',
+      backend: '',
+      attempts: 0,
+      sentMs: undefined,
+      firstTokenMs: undefined,
+      firstWriteMs: undefined,
+      usage: null,
+    };
+    let error: GatewayError | undefined;
+    active.add(progress);
+    try {
+      const resolution = catalog.resolve(requestOf(exchange).body.model);
+      progress.model = resolution.label;
+      await runAttempts(exchange, resolution, progress);
+    } catch (thrown) {
+      error = relay.closedBy ?? toGatewayError(thrown);
+      if (relay.isCommitted && error.reason !== 'client_closed') relay.end(surface.errorEvent(error));
+    } finally {
+      active.delete(progress);
+    }
+    return toRecord(progress, error, now());
+  }
+
+  /** Tries backend after backend while nothing has reached the client. */
+  async function runAttempts(exchange: Exchange, resolution: Resolution, progress: Progress): Promise<void> {
+    const tried = new Set<string>();
+    let failure: GatewayError | undefined;
+    while (tried.size < deps.maxAttempts) {
+      const lease = takeLease(exchange, resolution, tried, failure);
+      tried.add(lease.target.backend.name);
+      progress.attempts++;
+      progress.backend = lease.target.backend.name;
+      failure = await runAttempt(exchange, lease, progress);
+      if (failure === undefined) return;
+      if (exchange.relay.isCommitted || exchange.relay.closedBy || !failure.tryOthers) throw failure;
+    }
+    throw failure ? lastFailure(failure) : new TypeError('no attempt is allowed');
+  }
+
+  /** When nothing is left to try, the failure that led here says more than that. */
+  function takeLease(
+    exchange: Exchange,
+    { targets }: Resolution,
+    tried: ReadonlySet<string>,
+    failure: GatewayError | undefined,
+  ): Lease {
+    try {
+      return pool.lease(targets, tried, exchange.id);
+    } catch (error) {
+      throw failure === undefined ? error : lastFailure(failure);
+    }
+  }
+
+  /** One attempt on one backend; its failure, if it failed. The lease ends here whatever happens. */
+  async function runAttempt(
+    exchange: Exchange,
+    lease: Lease,
+    progress: Progress,
+  ): Promise<GatewayError | undefined> {
+    const { surface, isStream, relay } = exchange;
+    const { target } = lease;
+    const kind = kinds[target.backend.kind];
+    const controller = new AbortController();
+    let outcome: 'ok' | GatewayError = 'ok';
+    relay.onClose = (reason) => {
+      controller.abort(reason);
+    };
+    const watched = watch.start(target.backend.timeouts, isStream ? deps.heartbeat : NO_HEARTBEAT, {
+      onTimeout(error) {
+        controller.abort(error);
+      },
+      onSilence() {
+        relay.heartbeat();
+      },
+    });
+    try {
+      if (relay.closedBy) throw relay.closedBy;
+      const response = await sendRequest(progress, target, controller.signal);
+      const { status, headers } = response;
+      if (status !== 200) {
+        const body = await readErrorBody(response);
+        throw kind.failure({ status, headers, body, model: requestOf(exchange).body.model });
+      }
+      const converter = createConverter(
+        kind,
+        surface,
+        requestOf(exchange),
+        toShape(exchange, lease),
+        deps.limits,
+      );
+      await pump(response, converter, relay, watched, {
+        onFirstToken() {
+          progress.firstTokenMs = now();
+        },
+        onFirstWrite() {
+          progress.firstWriteMs = now();
+          exchange.request = null;
+        },
+      });
+      progress.usage = converter.usage;
+      return undefined;
+    } catch (thrown) {
+      outcome = relay.closedBy ?? toGatewayError(thrown);
+      return outcome;
+    } finally {
+      watched.stop();
+      relay.onClose = undefined;
+      relay.onDrain = undefined;
+      if (outcome !== 'ok') controller.abort(outcome);
+      lease.release(outcome);
+    }
+  }
+
+  /** A function of its own, so that no frame that waits for the answer holds the prompt. */
+  function sendRequest(progress: Progress, target: Target, signal: AbortSignal): Promise<UpstreamResponse> {
+    const request = kinds[target.backend.kind].chatRequest(requestOf(progress.exchange), target);
+    progress.sentMs = now();
+    return send(target.backend, request, signal);
+  }
+
+  function toShape(exchange: Exchange, { target }: Lease): AnswerShape {
+    return exchange.surface.shape(requestOf(exchange), {
+      nowMs: deps.wallClock(),
+      newId: deps.newId,
+      reasoningKeys: deps.reasoningKeys,
+      fingerprint: fingerprintOf(`${target.serverVersion}/${target.model?.digest ?? target.upstreamModel}`),
+    });
+  }
+
+  return { run, active: () => active };
+}
+
+function requestOf({ request }: Exchange): ChatRequest {
+  if (!request) throw new TypeError('the request is gone: an attempt after the commit');
+  return request;
+}
+
+/** Nobody could be reached: that is the fleet's state, and not one backend's failure. */
+function lastFailure(failure: GatewayError): GatewayError {
+  if (failure.reason !== 'upstream_unavailable' && failure.reason !== 'upstream_connect_timeout') {
+    return failure;
+  }
+  return new GatewayError('no_backend_available', {
+    message: 'No backend of this model can be reached now. Try again soon.',
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+    cause: failure,
+  });
+}
+
+function readErrorBody(response: UpstreamResponse): Promise<ByteText> {
+  return new Promise((resolve, reject) => {
+    let body = '';
+    function end(): void {
+      resolve(body.slice(0, MAX_ERROR_BODY_BYTES) as ByteText);
+    }
+    response.read({
+      chunk(bytes) {
+        if (body.length < MAX_ERROR_BODY_BYTES) body += bytes;
+        if (body.length < MAX_ERROR_BODY_BYTES) return;
+        response.discard();
+        end();
+      },
+      end,
+      error: reject,
+    });
+  });
+}
+
+function toRecord(progress: Progress, error: GatewayError | undefined, endMs: number): ExchangeRecord {
+  const { exchange } = progress;
+  const { startedMs } = exchange;
+  const { sentMs, firstTokenMs, firstWriteMs } = progress;
+  const wasSent = sentMs !== undefined;
+  const wasHeard = firstTokenMs !== undefined && firstWriteMs !== undefined;
+  return {
+    requestId: exchange.id,
+    client: exchange.client,
+    model: progress.model,
+    backend: progress.backend,
+    isStream: exchange.isStream,
+    status: toStatus(error),
+    error,
+    attempts: progress.attempts,
+    durationMs: endMs - startedMs,
+    ttftMs: wasHeard ? firstWriteMs - startedMs : undefined,
+    inferenceMs: wasSent ? endMs - sentMs : undefined,
+    overheadMs:
+      wasSent && wasHeard ? sentMs - startedMs + Math.max(0, firstWriteMs - firstTokenMs) : undefined,
+    usage: progress.usage,
+  };
+}
+
+function toStatus(error: GatewayError | undefined): StreamStatus {
+  if (error === undefined) return 'completed';
+  if (error.reason === 'client_closed') return 'client_aborted';
+  if (error.reason === 'shutting_down') return 'shutdown';
+  return error.reason.endsWith('_timeout') ? 'timeout' : 'upstream_error';
+}
+
+/** `fp_` and eight digits that change when the model or its server does (FNV-1a). */
+function fingerprintOf(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return `fp_${(hash >>> 0).toString(16).padStart(8, '0')}`;
+}

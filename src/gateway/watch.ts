@@ -1,0 +1,128 @@
+/** The limits on silence and the heartbeats of all exchanges, kept by one tick instead of timers. */
+
+import { GatewayError } from '../core/errors.ts';
+import type { Now, Timeouts } from '../core/ports.ts';
+
+/** Silence after which a comment is sent, in milliseconds; 0 turns it off. */
+export interface Heartbeat {
+  /** Before the first token. The comment commits: no other backend can be tried afterwards. */
+  readonly commitAfterMs: number;
+  readonly everyMs: number;
+}
+
+/**
+ * One exchange under watch. The fields are flags that the data path raises, because per token a
+ * flag costs nothing and a clock or a timer does; the tick reads and lowers them.
+ */
+export interface Watched {
+  /** A whole record came from the backend. */
+  hasRecord: boolean;
+  /** Something was written to the client. */
+  hasWritten: boolean;
+  /** The answer has begun: the idle limit holds in place of the first-token limit. */
+  isAnswering: boolean;
+  /** We wait for the client to read, so the backend's silence is our doing. */
+  isPaused: boolean;
+  stop(): void;
+}
+
+export interface WatchCallbacks {
+  onTimeout(error: GatewayError): void;
+  onSilence(): void;
+}
+
+export interface Watch {
+  start(timeouts: Timeouts, heartbeat: Heartbeat, callbacks: WatchCallbacks): Watched;
+  /** To be called a few times a second. Limits are kept to the next tick, never early. */
+  tick(): void;
+}
+
+interface Entry extends Watched {
+  readonly timeouts: Timeouts;
+  readonly heartbeat: Heartbeat;
+  readonly callbacks: WatchCallbacks;
+  readonly startedMs: number;
+  heardMs: number;
+  wroteMs: number;
+}
+
+export function createWatch(now: Now): Watch {
+  const entries = new Set<Entry>();
+
+  return {
+    start(timeouts, heartbeat, callbacks) {
+      const startedMs = now();
+      const entry: Entry = {
+        timeouts,
+        heartbeat,
+        callbacks,
+        startedMs,
+        heardMs: startedMs,
+        wroteMs: startedMs,
+        hasRecord: false,
+        hasWritten: false,
+        isAnswering: false,
+        isPaused: false,
+        stop() {
+          entries.delete(entry);
+        },
+      };
+      entries.add(entry);
+      return entry;
+    },
+
+    tick() {
+      const nowMs = now();
+      for (const entry of entries) {
+        const error = checkLimits(entry, nowMs);
+        if (error) {
+          entries.delete(entry);
+          entry.callbacks.onTimeout(error);
+        } else {
+          checkSilence(entry, nowMs);
+        }
+      }
+    },
+  };
+}
+
+function checkLimits(entry: Entry, nowMs: number): GatewayError | undefined {
+  const { firstTokenMs, idleMs, totalMs } = entry.timeouts;
+  if ((entry.hasRecord && entry.isAnswering) || entry.isPaused) entry.heardMs = nowMs;
+  entry.hasRecord = false;
+  const silentMs = nowMs - entry.heardMs;
+  if (!entry.isAnswering && isOver(silentMs, firstTokenMs)) {
+    return new GatewayError('upstream_first_token_timeout', {
+      message: `The upstream server sent no token within ${seconds(firstTokenMs)}.`,
+    });
+  }
+  if (entry.isAnswering && isOver(silentMs, idleMs)) {
+    return new GatewayError('upstream_idle_timeout', {
+      message: `The upstream server sent nothing for ${seconds(idleMs)} in the middle of the answer.`,
+    });
+  }
+  if (isOver(nowMs - entry.startedMs, totalMs)) {
+    return new GatewayError('upstream_total_timeout', {
+      message: `The answer was not complete after ${seconds(totalMs)}.`,
+    });
+  }
+  return undefined;
+}
+
+function checkSilence(entry: Entry, nowMs: number): void {
+  if (entry.hasWritten || entry.isPaused) entry.wroteMs = nowMs;
+  const hasCommitted = entry.hasWritten || entry.wroteMs > entry.startedMs;
+  entry.hasWritten = false;
+  const { commitAfterMs, everyMs } = entry.heartbeat;
+  if (!isOver(nowMs - entry.wroteMs, hasCommitted ? everyMs : commitAfterMs)) return;
+  entry.wroteMs = nowMs;
+  entry.callbacks.onSilence();
+}
+
+function isOver(elapsedMs: number, limitMs: number): boolean {
+  return limitMs > 0 && elapsedMs >= limitMs;
+}
+
+function seconds(ms: number): string {
+  return `${String(ms / 1000)} s`;
+}

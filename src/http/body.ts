@@ -1,0 +1,79 @@
+/** A request's JSON body as text, within a limit. */
+
+import type { IncomingMessage } from 'node:http';
+import { GatewayError } from '../core/errors.ts';
+
+/**
+ * Rejects with unsupported_content_type, body_too_large (without reading on), invalid_request for
+ * what is not UTF-8, and client_closed.
+ */
+export function readBody(req: IncomingMessage, limitBytes: number): Promise<string> {
+  checkContentType(req);
+  if (Number(req.headers['content-length'] ?? 0) > limitBytes) throw tooLarge(limitBytes);
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    req.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= limitBytes) {
+        chunks.push(chunk);
+      } else {
+        chunks.length = 0;
+        req.pause();
+        reject(tooLarge(limitBytes));
+      }
+    });
+    req.on('end', () => {
+      try {
+        resolve(toText(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size)));
+      } catch (error) {
+        reject(error as Error);
+      }
+    });
+    req.on('error', reject);
+    req.on('close', () => {
+      if (!req.complete) {
+        reject(
+          new GatewayError('client_closed', { message: 'The client left before its request was complete.' }),
+        );
+      }
+    });
+  });
+}
+
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+
+function toText(body: Buffer): string {
+  try {
+    return strictUtf8.decode(body);
+  } catch (cause) {
+    throw new GatewayError('invalid_request', {
+      message: 'We could not parse the JSON body of your request. (HINT: it must be encoded as UTF-8.)',
+      cause,
+    });
+  }
+}
+
+function checkContentType({ headers }: IncomingMessage): void {
+  const type = headers['content-type'] ?? '';
+  const [media = '', ...parameters] = type.split(';').map((part) => part.trim().toLowerCase());
+  const isJson = media === 'application/json' || /^application\/[\w.+-]+\+json$/.test(media);
+  if (!isJson) {
+    throw new GatewayError('unsupported_content_type', {
+      message: `Unsupported content type: '${type.slice(0, 100)}'. This API method only accepts 'application/json' requests, but you specified the header 'Content-Type: ${type.slice(0, 100)}'. Please try again with a supported content type.`,
+    });
+  }
+  const charset = parameters.find((parameter) => parameter.startsWith('charset='));
+  const encoding = headers['content-encoding'];
+  if ((charset && !/^charset="?utf-?8"?$/.test(charset)) || (encoding && encoding !== 'identity')) {
+    throw new GatewayError('unsupported_content_type', {
+      message: 'The request body must be UTF-8 and not compressed.',
+    });
+  }
+}
+
+function tooLarge(limitBytes: number): GatewayError {
+  return new GatewayError('body_too_large', {
+    message: `The request body is larger than ${String(limitBytes)} bytes, which is the limit of this gateway.`,
+  });
+}

@@ -1,0 +1,72 @@
+/** What belongs to one HTTP request: its id, its clock, and one line in the log when it is over. */
+
+import type { RequestHandler, Response } from 'express';
+import type { ExchangeRecord, Logger, Meter, Now } from '../core/ports.ts';
+
+export interface RequestContext {
+  readonly id: string;
+  readonly startedMs: number;
+  /** The name of the key that was used, once it is known. */
+  client: string | undefined;
+  /** Set by the route when it is one of inference. */
+  record: ExchangeRecord | undefined;
+  /** A failure worth the log's attention. */
+  error: unknown;
+}
+
+export interface ContextDeps {
+  readonly now: Now;
+  readonly newId: () => string;
+  readonly meter: Meter;
+  readonly logger: Logger;
+}
+
+/** What a proxy in front may call a request; anything else is replaced and not echoed. */
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+
+export function contextOf(res: Response): RequestContext {
+  return res.locals.context as RequestContext;
+}
+
+export function context({ now, newId, meter, logger }: ContextDeps): RequestHandler {
+  return (req, res, next) => {
+    const given = req.headers['x-request-id'];
+    const id = typeof given === 'string' && REQUEST_ID.test(given) ? given : `req_${newId()}`;
+    const own: RequestContext = {
+      id,
+      startedMs: now(),
+      client: undefined,
+      record: undefined,
+      error: undefined,
+    };
+    res.locals.context = own;
+    res.setHeader('x-request-id', id);
+    const { method } = req;
+    res.on('close', () => {
+      const durationMs = now() - own.startedMs;
+      // The template and never the path: clients must not be able to invent labels.
+      const route = typeof req.route?.path === 'string' ? req.route.path : 'unmatched';
+      // 499: the client left before there was a status to send.
+      const status = res.headersSent ? res.statusCode : 499;
+      meter.request(method, route, status, durationMs);
+      logger.info('request', { requestId: id, method, route, status, ...describe(own), durationMs });
+    });
+    next();
+  };
+}
+
+function describe({ client, record, error }: RequestContext): Record<string, unknown> {
+  return {
+    ...(client !== undefined && { client }),
+    ...(record && {
+      model: record.model,
+      backend: record.backend,
+      outcome: record.status,
+      attempts: record.attempts,
+      ...(record.ttftMs !== undefined && { ttftMs: record.ttftMs }),
+      ...(record.usage && { inputTokens: record.usage.prompt, outputTokens: record.usage.completion }),
+      ...(record.error && { error: record.error }),
+    }),
+    ...(!record?.error && error !== undefined && { error }),
+  };
+}

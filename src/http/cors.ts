@@ -1,0 +1,20 @@
+/** Which web pages may call the gateway from a browser. */
+
+import cors from 'cors';
+import type { RequestHandler } from 'express';
+
+/** How long a browser may remember the answer to a preflight. */
+const PREFLIGHT_MAX_AGE_SECONDS = 86_400;
+
+/**
+ * Preflights carry no key and are answered without one. The requested header names are echoed:
+ * SDKs send a dozen, and `*` would not cover Authorization.
+ */
+export function crossOrigin(origins: readonly string[]): RequestHandler {
+  return cors({
+    origin: origins.includes('*') ? '*' : [...origins],
+    methods: ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'],
+    exposedHeaders: ['x-request-id', 'retry-after'],
+    maxAge: PREFLIGHT_MAX_AGE_SECONDS,
+  });
+}

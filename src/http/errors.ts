@@ -1,0 +1,62 @@
+/** Failures before the commit → HTTP answers with OpenAI's error body. */
+
+import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
+import { GatewayError, toGatewayError } from '../core/errors.ts';
+import type { ChatSurface, Logger } from '../core/ports.ts';
+import { contextOf } from './context.ts';
+
+/** How long a client is to wait when the failure does not say. */
+const DEFAULT_RETRY_AFTER_SECONDS = 1;
+
+export function errors(surface: Pick<ChatSurface, 'errorBody'>, logger: Logger): ErrorRequestHandler {
+  return (thrown: unknown, req, res, next) => {
+    const error = fromExpress(thrown);
+    contextOf(res).error = error;
+    if (error.reason === 'internal_error') {
+      logger.error('request failed', { requestId: contextOf(res).id, error });
+    }
+    if (res.headersSent) {
+      next(thrown);
+      return;
+    }
+    if (res.destroyed) return;
+    setRetryHeaders(res, error);
+    res
+      .status(error.status)
+      .type('application/json')
+      .send(Buffer.from(surface.errorBody(error), 'latin1'));
+  };
+}
+
+export const notFound: RequestHandler = (req) => {
+  throw new GatewayError('unknown_url', { message: `Invalid URL (${req.method} ${req.path.slice(0, 200)})` });
+};
+
+/** For a path that exists, with the methods that it has. */
+export function methodNotAllowed(...methods: readonly string[]): RequestHandler {
+  return (req, res) => {
+    res.setHeader('allow', methods.join(', '));
+    throw new GatewayError('method_not_supported', {
+      message: `Not allowed to ${req.method} on ${req.path.slice(0, 200)} (HINT: use ${methods.join(' or ')}).`,
+    });
+  };
+}
+
+function setRetryHeaders(res: Response, error: GatewayError): void {
+  if (error.status === 429 || error.status === 503 || error.retryAfterSeconds !== undefined) {
+    res.setHeader('retry-after', String(error.retryAfterSeconds ?? DEFAULT_RETRY_AFTER_SECONDS));
+  }
+  if (error.retryIsFutile) res.setHeader('x-should-retry', 'false');
+}
+
+/** The router's own complaints (a malformed escape in the path) carry a status. */
+function fromExpress(thrown: unknown): GatewayError {
+  const status = thrown instanceof Error && 'status' in thrown ? thrown.status : undefined;
+  if (thrown instanceof GatewayError || typeof status !== 'number' || status < 400 || status > 499) {
+    return toGatewayError(thrown);
+  }
+  return new GatewayError('invalid_request', {
+    message: 'The URL of the request is malformed.',
+    cause: thrown,
+  });
+}

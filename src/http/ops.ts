@@ -1,0 +1,36 @@
+/** What operators and orchestrators ask for: health, readiness, metrics, the API's description. */
+
+import type { RequestHandler } from 'express';
+import type { BackendStatus } from '../core/ports.ts';
+
+/** The process runs. Says nothing of backends: a restart would not mend them. */
+export const live: RequestHandler = (_req, res) => {
+  res.json({ status: 'ok' });
+};
+
+/** New requests are welcome: not draining, and some backend is up. */
+export function ready(isDraining: () => boolean, status: () => readonly BackendStatus[]): RequestHandler {
+  return (_req, res) => {
+    const backends = status();
+    const up = backends.filter(({ isUp }) => isUp).length;
+    const isReady = !isDraining() && up > 0;
+    res.status(isReady ? 200 : 503).json({
+      status: isReady ? 'ready' : isDraining() ? 'draining' : 'no backend is up',
+      backends: { up, total: backends.length },
+    });
+  };
+}
+
+export function metricsPage(render: () => Promise<{ contentType: string; body: string }>): RequestHandler {
+  return async (_req, res) => {
+    const { contentType, body } = await render();
+    res.setHeader('content-type', contentType);
+    res.send(body);
+  };
+}
+
+export function openapiDocument(read: () => Promise<string>): RequestHandler {
+  return async (_req, res) => {
+    res.type('application/yaml').send(await read());
+  };
+}

@@ -1,0 +1,119 @@
+#!/usr/bin/env node
+/** Entry: loads the configuration and runs one server until a signal ends it. The only process.exit. */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { configDotenv } from 'dotenv';
+import { createApp } from './app.ts';
+import { ConfigError, CONFIG_EXIT_CODE } from './config/fault.ts';
+import { loadConfig, toBackend, type Config } from './config/load.ts';
+import type { Backend } from './core/ports.ts';
+import { createDeps, type Deps } from './deps.ts';
+import { detectBackends, LOCAL_CANDIDATES } from './node/detect.ts';
+import { createDiscover } from './node/discover.ts';
+import { createSender } from './node/send.ts';
+import { createServer, type GatewayServer } from './node/server.ts';
+import { renderStartupScreen } from './startup-screen.ts';
+
+/** Beside this file's folder, in the repository and in the package. */
+const OPENAPI_FILE = new URL('../openapi.yaml', import.meta.url);
+const PACKAGE_FILE = new URL('../package.json', import.meta.url);
+
+interface Fleet {
+  readonly backends: readonly Backend[];
+  readonly isDemo: boolean;
+}
+
+async function main(): Promise<void> {
+  configDotenv({ quiet: true });
+  const config = loadConfig({
+    env: process.env,
+    readFile: (path) => readFileSync(path, 'utf8'),
+    exists: existsSync,
+  });
+  const fleet = await findFleet(config);
+  const deps = createDeps(config, fleet.backends, OPENAPI_FILE);
+  const server = createServer(createApp(deps), deps.dispatch.active);
+  stopOnSignal(config, deps, server);
+  deps.start();
+  const port = await server.listen(config.server.port, config.server.host);
+  await deps.prober.probeAll();
+  announce(config, deps, fleet, port);
+}
+
+/** The configured backends; else what answers on this machine; else the demo, but not in production. */
+async function findFleet({ backends, isProduction, limits }: Config): Promise<Fleet> {
+  if (backends.length > 0) return { backends, isDemo: false };
+  const sender = createSender();
+  const candidates = LOCAL_CANDIDATES.map((candidate) => toBackend(candidate, limits.timeouts));
+  const found = await detectBackends(candidates, createDiscover(sender.send));
+  sender.close();
+  if (found.length > 0) return { backends: found, isDemo: false };
+  if (isProduction) {
+    throw new ConfigError([
+      {
+        where: 'backends',
+        message:
+          'none is configured and none answers on this machine. Set OLLAMA_BASE_URL, VLLM_BASE_URL or ' +
+          'OPENAI_BASE_URL, or list backends in gateway.yaml.',
+      },
+    ]);
+  }
+  const { startDemoBackend } = await import('./node/demo/server.ts');
+  const { url } = await startDemoBackend();
+  return { backends: [toBackend({ name: 'demo', kind: 'ollama', url }, limits.timeouts)], isDemo: true };
+}
+
+/** The first signal drains, a second one ends at once. Also right as PID 1, where none has a default. */
+function stopOnSignal(config: Config, deps: Deps, server: GatewayServer): void {
+  let isStopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (isStopping) process.exit(1);
+    isStopping = true;
+    deps.startDraining();
+    deps.logger.info('draining', { signal, timeoutMs: config.server.drainTimeoutMs });
+    void server.drain(config.server.drainTimeoutMs).then(() => {
+      deps.close();
+      deps.logger.info('stopped');
+      process.exit(0);
+    });
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+function announce(config: Config, deps: Deps, { isDemo }: Fleet, port: number): void {
+  const { host } = config.server;
+  const { version } = JSON.parse(readFileSync(PACKAGE_FILE, 'utf8')) as { version: string };
+  if (config.log.format === 'json') {
+    deps.logger.info('listening', { version, host, port });
+    return;
+  }
+  const isEverywhere = host === '0.0.0.0' || host === '::' || host.startsWith('127.');
+  const screen = renderStartupScreen({
+    version,
+    origin: `http://${isEverywhere ? 'localhost' : host}:${String(port)}`,
+    isDemo,
+    hasKey: config.auth.key !== undefined || config.auth.keys.length > 0,
+    backends: deps.status(),
+    models: deps.catalog.list(),
+  });
+  process.stdout.write(`${screen}\n`);
+}
+
+main().catch((error: unknown) => {
+  const text =
+    error instanceof ConfigError ? error.message : `The gateway could not start: ${explain(error)}`;
+  process.stderr.write(`${text}\n`);
+  process.exit(error instanceof ConfigError ? CONFIG_EXIT_CODE : 1);
+});
+
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if ('code' in error && error.code === 'EADDRINUSE') {
+    return 'its port is in use. Stop the other program, or set PORT to a free one.';
+  }
+  if ('code' in error && error.code === 'EACCES') {
+    return 'it may not listen on that port. Set PORT to one above 1023.';
+  }
+  return error.stack ?? error.message;
+}

@@ -1,0 +1,124 @@
+/** Asks a backend what it is and which models it has. Nothing here makes a server load a model. */
+
+import type { ListResponse, Ollama, ShowResponse } from 'ollama/browser';
+import { isJsonObject, type JsonObject } from '../core/json.ts';
+import type { Backend, Discover, Discovery, Send, UpstreamModel } from '../core/ports.ts';
+import { createUpstreamFetch } from './upstream-fetch.ts';
+
+/** Descriptions asked for at the same time. */
+const PARALLEL_SHOWS = 4;
+
+export function createDiscover(send: Send): Discover {
+  /** Model descriptions by backend, name and digest: they change only with the weights. */
+  const described = new Map<string, Partial<UpstreamModel>>();
+
+  async function discoverOllama(backend: Backend, signal: AbortSignal): Promise<Discovery> {
+    // Loaded when there is an Ollama to talk to.
+    const { Ollama } = await import('ollama/browser');
+    const client = new Ollama({
+      host: 'http://backend.invalid',
+      fetch: createUpstreamFetch(send, backend, signal),
+    });
+    const [{ version }, { models }] = await Promise.all([client.version(), client.list()]);
+    const entries = await mapInParallel(models, PARALLEL_SHOWS, (model) => describe(client, backend, model));
+    return { models: new Map(entries.map((model) => [model.name, model])), version };
+  }
+
+  async function describe(client: Ollama, backend: Backend, model: Listed): Promise<UpstreamModel> {
+    const key = `${backend.name}\n${model.name}\n${model.digest}`;
+    const known = described.get(key) ?? (await show(client, model.name));
+    if (known) described.set(key, known);
+    return {
+      name: model.name,
+      created: unixSeconds(model.modified_at),
+      ownedBy: namespaceOf(model.name),
+      digest: model.digest,
+      ...known,
+    };
+  }
+
+  async function discoverOpenai(backend: Backend, signal: AbortSignal): Promise<Discovery> {
+    const response = await createUpstreamFetch(send, backend, signal)('http://backend.invalid/models');
+    if (!response.ok) throw new Error(`GET /models was answered with status ${String(response.status)}`);
+    const body: unknown = await response.json();
+    const data = isJsonObject(body) ? body.data : undefined;
+    // Some servers send null for an empty list.
+    if (!isJsonObject(body) || (data !== null && !Array.isArray(data))) {
+      throw new Error('GET /models was not answered with a model list');
+    }
+    const models = (data ?? []).filter(isJsonObject).flatMap(toUpstreamModel);
+    return { models: new Map(models.map((model) => [model.name, model])), version: '' };
+  }
+
+  return (backend, signal) =>
+    backend.kind === 'ollama' ? discoverOllama(backend, signal) : discoverOpenai(backend, signal);
+}
+
+type Listed = ListResponse['models'][number];
+
+/** undefined when the server would not say; it is asked again with the next probe. */
+async function show(client: Ollama, model: string): Promise<Partial<UpstreamModel> | undefined> {
+  let answer: Partial<ShowResponse>;
+  try {
+    answer = await client.show({ model });
+  } catch {
+    return undefined;
+  }
+  const { capabilities, details, parameters } = answer;
+  return {
+    ...(capabilities && { capabilities }),
+    ...(details?.family && { family: details.family }),
+    stops: stopsOf(parameters ?? ''),
+  };
+}
+
+/** `parameters` has a line for each: `stop                           "<|eot_id|>"`. */
+export function stopsOf(parameters: string): string[] {
+  return parameters.split('\n').flatMap((line) => {
+    const [, text] = /^stop\s+(.*\S)\s*$/.exec(line) ?? [];
+    if (text === undefined) return [];
+    try {
+      const value: unknown = JSON.parse(text);
+      return typeof value === 'string' ? value : text;
+    } catch {
+      return text;
+    }
+  });
+}
+
+/** As Ollama's own OpenAI layer: `library`, a user, or a registry with its user. */
+function namespaceOf(name: string): string {
+  const path = name.split('/').slice(0, -1).join('/');
+  return path === '' ? 'library' : path;
+}
+
+function unixSeconds(time: unknown): number {
+  const ms = Date.parse(String(time));
+  return Number.isNaN(ms) ? 0 : Math.floor(ms / 1000);
+}
+
+function toUpstreamModel({ id, created, owned_by: owner }: JsonObject): UpstreamModel[] {
+  if (typeof id !== 'string' || id === '') return [];
+  return [
+    {
+      name: id,
+      created: typeof created === 'number' && Number.isInteger(created) ? created : 0,
+      ownedBy: typeof owner === 'string' ? owner : 'unknown',
+      digest: '',
+    },
+  ];
+}
+
+async function mapInParallel<T, R>(
+  items: readonly T[],
+  width: number,
+  each: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  async function work(): Promise<void> {
+    for (let i = next++; i < items.length; i = next++) results[i] = await each(items[i] as T);
+  }
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, work));
+  return results;
+}

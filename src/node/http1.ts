@@ -1,0 +1,259 @@
+/**
+ * The client for plain `http://` backends: keep-alive connections on node:net that share one read
+ * buffer and hand each read over as one string. What that is worth against undici's dispatch, in
+ * CPU per token and memory per stream, stands in docs/performance.md. TLS goes through undici.
+ */
+
+import { connect, type Socket } from 'node:net';
+import { GatewayError, toGatewayError } from '../core/errors.ts';
+import type { BodyReader, UpstreamResponse } from '../core/ports.ts';
+import type { ByteText } from '../core/stream.ts';
+import { createResponseParser } from '../wire/http1.ts';
+import {
+  connectFailure,
+  connectionLost,
+  connectTimeout,
+  type Transport,
+  type WireRequest,
+} from './transport.ts';
+
+/** uvicorn closes idle connections after 5 s: ours must be gone before, or we pick a dying one. */
+const IDLE_CONNECTION_MS = 4000;
+const MAX_IDLE_CONNECTIONS = 1024;
+/** What a discarded answer may still send before its connection is given up. */
+const DISCARD_BYTES = 64 * 1024;
+const DISCARD_MS = 1000;
+const READ_BUFFER_BYTES = 64 * 1024;
+
+/** One request and its answer on a connection. */
+interface Carried {
+  head(status: number, headers: Readonly<Record<string, string>>): void;
+  body(bytes: ByteText): void;
+  end(): void;
+  fail(error: unknown): void;
+}
+
+interface Connection {
+  carry(request: WireRequest, signal: AbortSignal): Promise<UpstreamResponse>;
+  destroy(): void;
+}
+
+interface Pool {
+  readonly host: string;
+  readonly port: number;
+  readonly hostHeader: string;
+  readonly connectMs: number;
+  /** Every connection reads into it; a read is copied out before the next one can begin. */
+  readonly readBuffer: Buffer;
+  /** Last in, first out: the others grow old and close. */
+  readonly idle: Connection[];
+}
+
+/** A kept connection that the peer had closed before it could answer: nothing was lost. */
+class StaleConnectionError extends Error {}
+
+export function createHttp1Transport(origin: URL, connectMs: number): Transport {
+  const pool: Pool = {
+    host: origin.hostname.replace(/^\[|\]$/g, ''),
+    port: origin.port === '' ? 80 : Number(origin.port),
+    hostHeader: origin.host,
+    connectMs,
+    readBuffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+    idle: [],
+  };
+
+  return {
+    async send(request, signal) {
+      signal.throwIfAborted();
+      const kept = pool.idle.pop();
+      if (kept) {
+        try {
+          return await kept.carry(request, signal);
+        } catch (error) {
+          if (!(error instanceof StaleConnectionError)) throw error;
+        }
+      }
+      return openConnection(pool).carry(request, signal);
+    },
+    close() {
+      for (const connection of pool.idle.splice(0)) connection.destroy();
+    },
+  };
+}
+
+function openConnection(pool: Pool): Connection {
+  let carried: Carried | undefined;
+  let isConnected = false;
+  let isReused = false;
+
+  const parser = createResponseParser({
+    head: (status, headers) => carried?.head(status, headers),
+    body: (bytes) => carried?.body(bytes),
+    end: () => carried?.end(),
+  });
+  const socket = connect({
+    host: pool.host,
+    port: pool.port,
+    noDelay: true,
+    onread: { buffer: pool.readBuffer, callback: onRead },
+  });
+  const connectTimer = setTimeout(() => {
+    fail(connectTimeout(pool.connectMs));
+  }, pool.connectMs);
+
+  socket.on('connect', () => {
+    isConnected = true;
+    clearTimeout(connectTimer);
+  });
+  socket.on('end', () => {
+    // A body without a length ends so.
+    if (!parser.close()) fail(lost());
+  });
+  socket.on('error', (cause) => {
+    fail(isConnected ? lost(cause) : connectFailure(cause));
+  });
+  socket.on('timeout', () => {
+    fail(lost());
+  });
+  socket.on('close', () => {
+    fail(lost());
+  });
+
+  function onRead(length: number, buffer: Uint8Array): boolean {
+    if (!carried) {
+      socket.destroy(); // nothing was asked
+      return false;
+    }
+    try {
+      parser.push((buffer as Buffer).toString('latin1', 0, length) as ByteText);
+    } catch (error) {
+      fail(error);
+    }
+    return true;
+  }
+
+  function lost(cause?: unknown): Error {
+    return isReused && parser.isUntouched ? new StaleConnectionError() : connectionLost(cause);
+  }
+
+  function fail(error: unknown): void {
+    clearTimeout(connectTimer);
+    const index = pool.idle.indexOf(connection);
+    if (index >= 0) pool.idle.splice(index, 1);
+    socket.destroy();
+    const failed = carried;
+    carried = undefined;
+    failed?.fail(error);
+  }
+
+  /** The answer is complete: the connection waits for the next request, if it may. */
+  function release(): void {
+    carried = undefined;
+    if (!parser.isReusable || pool.idle.length >= MAX_IDLE_CONNECTIONS) {
+      socket.destroy();
+      return;
+    }
+    isReused = true;
+    socket.setTimeout(IDLE_CONNECTION_MS);
+    pool.idle.push(connection);
+  }
+
+  const connection: Connection = {
+    carry(request, signal) {
+      return new Promise((resolve, reject) => {
+        parser.reset();
+        socket.setTimeout(0);
+        carried = createCarried({ socket, signal, resolve, reject, release, fail });
+        socket.write(printRequest(request, pool.hostHeader));
+      });
+    },
+    destroy() {
+      socket.destroy();
+    },
+  };
+  return connection;
+}
+
+interface CarriedOptions {
+  readonly socket: Socket;
+  readonly signal: AbortSignal;
+  resolve(response: UpstreamResponse): void;
+  reject(error: unknown): void;
+  release(): void;
+  fail(error: unknown): void;
+}
+
+function createCarried({ socket, signal, resolve, reject, release, fail }: CarriedOptions): Carried {
+  let hasHead = false;
+  let reader: BodyReader | undefined;
+  /** What came before there was a reader: the rest of the read that brought the head. */
+  let early = '';
+  let isEnded = false;
+  let failure: GatewayError | undefined;
+  let discarded = -1;
+
+  function onAbort(): void {
+    fail(signal.reason);
+  }
+  signal.addEventListener('abort', onAbort, { once: true });
+
+  return {
+    head(status, headers) {
+      hasHead = true;
+      resolve({
+        status,
+        headers,
+        read(given) {
+          reader = given;
+          if (early !== '') given.chunk(early as ByteText);
+          early = '';
+          if (isEnded) given.end();
+          else if (failure) given.error(failure);
+          else socket.resume();
+        },
+        pause: () => socket.pause(),
+        resume: () => socket.resume(),
+        discard() {
+          if (isEnded) return;
+          discarded = 0;
+          signal.removeEventListener('abort', onAbort);
+          socket.setTimeout(DISCARD_MS);
+          socket.resume();
+        },
+      });
+    },
+    body(bytes) {
+      if (discarded >= 0) {
+        discarded += bytes.length;
+        if (discarded > DISCARD_BYTES) fail(connectionLost());
+      } else if (reader) {
+        reader.chunk(bytes);
+      } else {
+        early += bytes;
+        if (early.length > READ_BUFFER_BYTES) socket.pause();
+      }
+    },
+    end() {
+      isEnded = true;
+      signal.removeEventListener('abort', onAbort);
+      release();
+      if (discarded < 0) reader?.end();
+    },
+    fail(error) {
+      signal.removeEventListener('abort', onAbort);
+      if (!hasHead) {
+        reject(error);
+        return;
+      }
+      failure = toGatewayError(error);
+      if (discarded < 0) reader?.error(failure);
+    },
+  };
+}
+
+/** One string, so that head and body leave in one write. */
+function printRequest({ method, path, headers, body }: WireRequest, host: string): string {
+  let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n`;
+  for (const [name, value] of Object.entries(headers)) head += `${name}: ${value}\r\n`;
+  return `${head}content-length: ${String(Buffer.byteLength(body))}\r\n\r\n${body}`;
+}

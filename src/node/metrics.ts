@@ -1,0 +1,150 @@
+/** The gateway's numbers for Prometheus. Names and labels are a contract; docs/operations.md lists them. */
+
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ActiveExchange, BackendStatus, ExchangeRecord, Meter } from '../core/ports.ts';
+
+export interface Metrics extends Meter {
+  render(): Promise<{ contentType: string; body: string }>;
+}
+
+export interface MetricSources {
+  readonly status: () => readonly BackendStatus[];
+  readonly active: () => Iterable<ActiveExchange>;
+}
+
+const SECONDS_PER_MS = 0.001;
+/** Streams last to minutes. */
+const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+/** As the GenAI conventions of OpenTelemetry have them. */
+const FIRST_TOKEN_BUCKETS = [
+  0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 120, 300,
+];
+const PER_TOKEN_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5];
+const OVERHEAD_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+export function createMetrics({ status, active }: MetricSources): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+
+  const byRequest = ['method', 'route', 'status'] as const;
+  const byTarget = ['model', 'backend'] as const;
+  const requests = new Counter({
+    name: 'http_requests_total',
+    help: 'HTTP requests answered.',
+    labelNames: byRequest,
+    registers,
+  });
+  const requestSeconds = new Histogram({
+    name: 'http_request_duration_seconds',
+    help: 'From the request to the last byte of its answer.',
+    labelNames: byRequest,
+    buckets: DURATION_BUCKETS,
+    registers,
+  });
+  const streams = new Counter({
+    name: 'ai_gateway_streams_total',
+    help: 'Streams by how they ended.',
+    labelNames: ['status'],
+    registers,
+  });
+  const tokens = new Counter({
+    name: 'ai_tokens_processed_total',
+    help: 'Tokens as the backends counted them; cached is part of input, reasoning of output.',
+    labelNames: ['type', ...byTarget],
+    registers,
+  });
+  const inferenceSeconds = new Histogram({
+    name: 'ai_model_inference_duration_seconds',
+    help: 'From sending a request to a backend to the end of its answer.',
+    labelNames: byTarget,
+    buckets: DURATION_BUCKETS,
+    registers,
+  });
+  const firstTokenSeconds = new Histogram({
+    name: 'ai_gateway_time_to_first_token_seconds',
+    help: 'From the request of a client to the first piece of its answer.',
+    labelNames: byTarget,
+    buckets: FIRST_TOKEN_BUCKETS,
+    registers,
+  });
+  const perTokenSeconds = new Histogram({
+    name: 'ai_gateway_time_per_output_token_seconds',
+    help: 'Mean time between two tokens of a stream.',
+    labelNames: byTarget,
+    buckets: PER_TOKEN_BUCKETS,
+    registers,
+  });
+  const overheadSeconds = new Histogram({
+    name: 'ai_gateway_overhead_seconds',
+    help: "The gateway's own share of the time to the first token.",
+    buckets: OVERHEAD_BUCKETS,
+    registers,
+  });
+  new Gauge({
+    name: 'ai_gateway_active_streams',
+    help: 'Streams going on now.',
+    labelNames: byTarget,
+    registers,
+    collect() {
+      this.reset();
+      for (const { exchange, model, backend } of active())
+        if (exchange.isStream) this.inc({ model, backend });
+    },
+  });
+  new Gauge({
+    name: 'ai_gateway_backend_up',
+    help: '1 when the last probe of the backend succeeded.',
+    labelNames: ['backend'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { backend, isUp } of status()) this.set({ backend: backend.name }, isUp ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'ai_gateway_backend_in_flight',
+    help: 'Leases now held on the backend.',
+    labelNames: ['backend'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { backend, inFlight } of status()) this.set({ backend: backend.name }, inFlight);
+    },
+  });
+
+  function countTokens({ model, backend, usage }: ExchangeRecord): void {
+    if (!usage) return;
+    tokens.inc({ type: 'input', model, backend }, usage.prompt);
+    tokens.inc({ type: 'output', model, backend }, usage.completion);
+    if (usage.cached > 0) tokens.inc({ type: 'cached', model, backend }, usage.cached);
+    if (usage.reasoning > 0) tokens.inc({ type: 'reasoning', model, backend }, usage.reasoning);
+  }
+
+  return {
+    request(method, route, code, durationMs) {
+      const labels = { method: METHODS.has(method) ? method : 'other', route, status: String(code) };
+      requests.inc(labels);
+      requestSeconds.observe(labels, durationMs * SECONDS_PER_MS);
+    },
+    exchange(record) {
+      const { model, backend, ttftMs, inferenceMs, overheadMs, usage } = record;
+      const target = { model, backend };
+      if (record.isStream) streams.inc({ status: record.status });
+      countTokens(record);
+      if (inferenceMs !== undefined) inferenceSeconds.observe(target, inferenceMs * SECONDS_PER_MS);
+      if (overheadMs !== undefined) overheadSeconds.observe(overheadMs * SECONDS_PER_MS);
+      if (!record.isStream || ttftMs === undefined) return;
+      firstTokenSeconds.observe(target, ttftMs * SECONDS_PER_MS);
+      if (usage && usage.completion > 1) {
+        const betweenMs = (record.durationMs - ttftMs) / (usage.completion - 1);
+        perTokenSeconds.observe(target, betweenMs * SECONDS_PER_MS);
+      }
+    },
+    async render() {
+      return { contentType: registry.contentType, body: await registry.metrics() };
+    },
+  };
+}

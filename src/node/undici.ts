@@ -1,0 +1,151 @@
+/** The client for `https://` backends: undici's dispatch, without its timeouts, redirects and retries. */
+
+import { Agent, type Dispatcher } from 'undici';
+import { GatewayError, toGatewayError } from '../core/errors.ts';
+import type { BodyReader, UpstreamResponse } from '../core/ports.ts';
+import type { ByteText } from '../core/stream.ts';
+import { connectFailure, connectionLost, connectTimeout, type Transport } from './transport.ts';
+
+const IDLE_CONNECTION_MS = 4000;
+const DISCARD_BYTES = 64 * 1024;
+
+export interface TlsOptions {
+  /** PEM; replaces the machine's own authorities. */
+  readonly ca?: string;
+}
+
+export function createUndiciTransport(origin: URL, connectMs: number, tls: TlsOptions = {}): Transport {
+  const agent = new Agent({
+    connect: { timeout: connectMs, ...tls },
+    // The limits on silence are the gateway's own (gateway/watch.ts).
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: IDLE_CONNECTION_MS,
+    keepAliveMaxTimeout: IDLE_CONNECTION_MS,
+    pipelining: 1,
+  });
+
+  return {
+    send({ method, path, headers, body }, signal) {
+      return new Promise((resolve, reject) => {
+        signal.throwIfAborted();
+        const handler = createHandler({ signal, connectMs, resolve, reject });
+        agent.dispatch({ origin: origin.origin, method, path, headers, body }, handler);
+      });
+    },
+    close() {
+      void agent.close();
+    },
+  };
+}
+
+interface HandlerOptions {
+  readonly signal: AbortSignal;
+  readonly connectMs: number;
+  resolve(response: UpstreamResponse): void;
+  reject(error: unknown): void;
+}
+
+function createHandler({ signal, connectMs, resolve, reject }: HandlerOptions): Dispatcher.DispatchHandler {
+  let controller: Dispatcher.DispatchController | undefined;
+  let hasHead = false;
+  let reader: BodyReader | undefined;
+  let early = '';
+  let isEnded = false;
+  let failure: GatewayError | undefined;
+  let discarded = -1;
+
+  function onAbort(): void {
+    // Before the request has started there is no controller; onRequestStart looks at the signal.
+    controller?.abort(signal.reason as Error);
+    fail(signal.reason);
+  }
+
+  function fail(error: unknown): void {
+    signal.removeEventListener('abort', onAbort);
+    if (!hasHead) {
+      reject(error);
+    } else if (!failure && !isEnded) {
+      failure = toGatewayError(error);
+      if (discarded < 0) reader?.error(failure);
+    }
+  }
+
+  signal.addEventListener('abort', onAbort, { once: true });
+
+  return {
+    onRequestStart(given) {
+      controller = given;
+      if (signal.aborted) given.abort(signal.reason as Error);
+    },
+    onResponseStart(given, status, headers) {
+      hasHead = true;
+      resolve({
+        status,
+        headers: flatten(headers),
+        read(to) {
+          reader = to;
+          if (early !== '') to.chunk(early as ByteText);
+          early = '';
+          if (isEnded) to.end();
+          else if (failure) to.error(failure);
+          else given.resume();
+        },
+        pause() {
+          given.pause();
+        },
+        resume() {
+          given.resume();
+        },
+        discard() {
+          discarded = 0;
+          given.resume();
+        },
+      });
+    },
+    onResponseData(given, chunk) {
+      const bytes = chunk.toString('latin1') as ByteText;
+      if (discarded >= 0) {
+        discarded += bytes.length;
+        if (discarded > DISCARD_BYTES) given.abort(connectionLost());
+      } else if (reader) {
+        reader.chunk(bytes);
+      } else {
+        early += bytes;
+        given.pause();
+      }
+    },
+    onResponseEnd() {
+      isEnded = true;
+      signal.removeEventListener('abort', onAbort);
+      if (discarded < 0) reader?.end();
+    },
+    onResponseError(_controller, error) {
+      fail(toFailure(error, hasHead, connectMs));
+    },
+  };
+}
+
+function flatten(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name.toLowerCase(),
+      Array.isArray(value) ? value.join(', ') : (value ?? ''),
+    ]),
+  );
+}
+
+/** undici's and the system's error codes → the gateway's failures. */
+function toFailure(error: Error, hasHead: boolean, connectMs: number): GatewayError {
+  if (error instanceof GatewayError) return error;
+  const code = 'code' in error ? String(error.code) : '';
+  if (code === 'UND_ERR_CONNECT_TIMEOUT') return connectTimeout(connectMs, error);
+  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || code.includes('CONTENT_LENGTH')) {
+    return new GatewayError('upstream_invalid_response', {
+      message: 'The upstream server sent no valid HTTP response.',
+      cause: error,
+    });
+  }
+  const isLost = hasHead || code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE';
+  return isLost ? connectionLost(error) : connectFailure(error);
+}

@@ -1,0 +1,120 @@
+/** Names of models → targets: aliases of the operator first, then what the backends list. */
+
+import { GatewayError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import type {
+  BackendStatus,
+  Catalog,
+  ListedModel,
+  Resolution,
+  Target,
+  UpstreamModel,
+} from '../core/ports.ts';
+
+/** A model that the operator named in the configuration. */
+export interface Alias {
+  readonly name: string;
+  /** Without `backend`: every backend that lists the model. */
+  readonly targets: readonly { readonly backend?: string | undefined; readonly model: string }[];
+  readonly options: JsonObject;
+}
+
+interface CatalogOptions {
+  readonly aliases: readonly Alias[];
+  /** The state of the backends now. */
+  readonly status: () => readonly BackendStatus[];
+  /** Unix seconds, for models whose age nobody tells. */
+  readonly startedAt: number;
+}
+
+export function createCatalog({ aliases, status, startedAt }: CatalogOptions): Catalog {
+  const byName = new Map(aliases.map((alias) => [alias.name, alias]));
+
+  return {
+    resolve(name) {
+      const backends = status();
+      const resolution =
+        resolveAlias(byName.get(name), backends) ??
+        resolveListed(name, backends) ??
+        resolveAddress(name, backends) ??
+        resolveUnlisted(name, backends);
+      if (resolution) return resolution;
+      throw new GatewayError('model_not_found', {
+        message: `The model \`${name.slice(0, 200)}\` does not exist or you do not have access to it.`,
+      });
+    },
+
+    list() {
+      const models = new Map<string, ListedModel>();
+      for (const alias of aliases) {
+        models.set(alias.name, { id: alias.name, created: startedAt, ownedBy: 'gateway' });
+      }
+      for (const { discovery } of status()) {
+        for (const { name, created, ownedBy } of discovery?.models.values() ?? []) {
+          if (!models.has(name)) models.set(name, { id: name, created, ownedBy });
+        }
+      }
+      return [...models.values()];
+    },
+  };
+}
+
+function resolveAlias(alias: Alias | undefined, backends: readonly BackendStatus[]): Resolution | undefined {
+  if (!alias) return undefined;
+  const targets = alias.targets.flatMap(({ backend, model }) =>
+    backends
+      .filter((status) => (backend === undefined ? mayServe(status, model) : status.backend.name === backend))
+      .map((status) => toTarget(status, model, alias.options)),
+  );
+  return { targets, label: alias.name };
+}
+
+function resolveListed(name: string, backends: readonly BackendStatus[]): Resolution | undefined {
+  const holders = backends.filter((status) => findModel(status, name));
+  if (holders.length === 0) return undefined;
+  const targets = holders.map((status) => toTarget(status, name));
+  return { targets, label: targets[0]?.upstreamModel ?? name };
+}
+
+/** `backend/model` names a configured backend; what the model is called there may hold slashes too. */
+function resolveAddress(name: string, backends: readonly BackendStatus[]): Resolution | undefined {
+  const status = backends.find(({ backend }) => name.startsWith(`${backend.name}/`));
+  if (!status) return undefined;
+  const model = name.slice(status.backend.name.length + 1);
+  return model === '' ? undefined : { targets: [toTarget(status, model)], label: labelOf(status, model) };
+}
+
+/**
+ * Ollama gains models while it runs, and a backend that has not answered yet may have any: they are
+ * asked. The others have said what they have.
+ */
+function resolveUnlisted(name: string, backends: readonly BackendStatus[]): Resolution | undefined {
+  const targets = backends
+    .filter((status) => status.backend.kind === 'ollama' || status.discovery === undefined)
+    .map((status) => toTarget(status, name));
+  return targets.length === 0 ? undefined : { targets, label: 'other' };
+}
+
+function mayServe(status: BackendStatus, model: string): boolean {
+  return status.discovery === undefined || findModel(status, model) !== undefined;
+}
+
+function toTarget(status: BackendStatus, name: string, options: JsonObject = {}): Target {
+  const model = findModel(status, name);
+  return {
+    backend: status.backend,
+    upstreamModel: model?.name ?? name,
+    model,
+    serverVersion: status.discovery?.version ?? '',
+    options,
+  };
+}
+
+function labelOf(status: BackendStatus, name: string): string {
+  return findModel(status, name)?.name ?? 'other';
+}
+
+/** Ollama's default tag may be left out: `x` and `x:latest` are one model. */
+function findModel({ discovery }: BackendStatus, name: string): UpstreamModel | undefined {
+  return discovery?.models.get(name) ?? discovery?.models.get(`${name}:latest`);
+}

@@ -1,0 +1,72 @@
+/** What a person sees who starts the gateway on a terminal: what was found and what to type next. */
+
+import type { BackendStatus, ListedModel } from './core/ports.ts';
+
+export interface StartupFacts {
+  readonly version: string;
+  /** Where clients on this machine reach it: `http://localhost:3000`. */
+  readonly origin: string;
+  readonly isDemo: boolean;
+  readonly hasKey: boolean;
+  readonly backends: readonly BackendStatus[];
+  readonly models: readonly ListedModel[];
+}
+
+const SHOWN_MODELS = 8;
+
+export function renderStartupScreen(facts: StartupFacts): string {
+  const { version, origin, backends, models, hasKey } = facts;
+  // A key that was set is a secret and not for the screen; the variable holds it.
+  const key = hasKey ? '$AUTH_KEY' : 'sk-local';
+  const model = pickModel(models);
+  const names = models.slice(0, SHOWN_MODELS).map(({ id }) => id);
+  const more = models.length > SHOWN_MODELS ? `, and ${String(models.length - SHOWN_MODELS)} more` : '';
+  return [
+    '',
+    `  node-ai-gateway ${version}`,
+    '',
+    ...(facts.isDemo ? DEMO_NOTE : []),
+    ...backends.map((status, i) => `  ${i === 0 ? 'Backends ' : '         '}  ${describeBackend(status)}`),
+    `  Models     ${names.length === 0 ? 'none yet' : names.join(', ') + more}`,
+    `  Base URL   ${origin}/v1`,
+    `  API key    ${hasKey ? 'the value of AUTH_KEY' : 'sk-local (any text will do: no key is set, and only this machine can connect)'}`,
+    '',
+    '  Try it:',
+    '',
+    curl(origin, key, model),
+    '',
+  ].join('\n');
+}
+
+const DEMO_NOTE = [
+  '  No model server was found on this machine, so the built-in demo backend answers.',
+  '  ITS ANSWERS ARE SIMULATED: no model is running. For real ones start Ollama',
+  '  (https://ollama.com), or set OLLAMA_BASE_URL, VLLM_BASE_URL or OPENAI_BASE_URL.',
+  '',
+];
+
+function describeBackend({ backend, isUp, discovery }: BackendStatus): string {
+  const count = discovery?.models.size ?? 0;
+  const state = isUp ? `${String(count)} ${count === 1 ? 'model' : 'models'}` : 'DOWN: does not answer';
+  return `${backend.name} (${backend.kind}) at ${backend.url}: ${state}`;
+}
+
+/** A model to try: not one that only makes vectors. */
+function pickModel(models: readonly ListedModel[]): string {
+  return (models.find(({ id }) => !/embed|minilm|bge-/i.test(id)) ?? models[0])?.id ?? 'MODEL';
+}
+
+/** Streams when pasted into any shell: the JSON holds no single quote. */
+function curl(origin: string, key: string, model: string): string {
+  const body = JSON.stringify({
+    model,
+    stream: true,
+    messages: [{ role: 'user', content: 'Say hello' }],
+  }).replace(/'/g, '\\u0027');
+  return [
+    `  curl -N ${origin}/v1/chat/completions`,
+    `-H "Authorization: Bearer ${key}"`,
+    '-H "Content-Type: application/json"',
+    `-d '${body}'`,
+  ].join(' ');
+}

@@ -1,0 +1,76 @@
+/** The objects an answer is made of, pinned to the types that OpenAI publishes. */
+
+import type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatCompletionMessageFunctionToolCall,
+  CompletionUsage,
+} from 'openai/resources';
+import type { GatewayError } from '../../core/errors.ts';
+import type { AnswerShape } from '../../core/ports.ts';
+import type { ReasoningFields } from '../../core/reasoning.ts';
+import type { FinishReason, ToolCall, Usage } from '../../core/stream.ts';
+
+/** `content: null` beside tool calls is in the published schema of a message, not of a delta. */
+export type Delta = ChatCompletionChunk.Choice.Delta & ReasoningFields;
+export type Message = ChatCompletion.Choice['message'] & ReasoningFields;
+export type Chunk = ChatCompletionChunk;
+
+export function toChunk(
+  shape: AnswerShape,
+  delta: Delta,
+  finishReason: FinishReason | null = null,
+  logprobs: ChatCompletionChunk.Choice['logprobs'] = null,
+): Chunk {
+  return {
+    id: shape.id,
+    object: 'chat.completion.chunk',
+    created: shape.created,
+    model: shape.model,
+    system_fingerprint: shape.fingerprint,
+    choices: [{ index: 0, delta, ...(shape.logprobs && { logprobs }), finish_reason: finishReason }],
+    ...(shape.includeUsage && { usage: null }),
+  };
+}
+
+/** The extra last chunk that a client asked for with `stream_options.include_usage`. */
+export function toUsageChunk(shape: AnswerShape, usage: Usage): Chunk {
+  return { ...toChunk(shape, {}), choices: [], usage: toCompletionUsage(usage) };
+}
+
+export function toCompletionUsage(usage: Usage): CompletionUsage {
+  return {
+    prompt_tokens: usage.prompt,
+    completion_tokens: usage.completion,
+    total_tokens: usage.prompt + usage.completion,
+    prompt_tokens_details: { cached_tokens: usage.cached, audio_tokens: 0 },
+    completion_tokens_details: {
+      reasoning_tokens: usage.reasoning,
+      audio_tokens: 0,
+      accepted_prediction_tokens: 0,
+      rejected_prediction_tokens: 0,
+    },
+  };
+}
+
+export function toToolCall(call: ToolCall, shape: AnswerShape): ChatCompletionMessageFunctionToolCall {
+  return {
+    id: call.id ?? `call_${shape.newId()}`,
+    type: 'function',
+    function: { name: call.name, arguments: call.arguments },
+  };
+}
+
+/** The form before tools: one call, without an id. */
+export function toFunctionCall(calls: readonly ToolCall[]): { name: string; arguments: string } {
+  return { name: calls[0]?.name ?? '', arguments: calls[0]?.arguments ?? '{}' };
+}
+
+/** OpenAI's error object: all four keys, always. */
+export function toErrorBody(error: GatewayError): {
+  error: { message: string; type: string; param: string | null; code: string | null };
+} {
+  return {
+    error: { message: error.message, type: error.type, param: error.param, code: error.code },
+  };
+}

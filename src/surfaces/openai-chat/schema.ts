@@ -1,0 +1,101 @@
+/** The fields of a chat completion request that the gateway reads, with OpenAI's types and ranges. */
+
+import { z } from 'zod';
+import { REASONING_EFFORTS, type ChatBody } from '../../core/chat.ts';
+
+/** Not z.int(), which refuses what a 64-bit seed may be. */
+const integer = z.number().refine(Number.isInteger, { params: { expected: 'integer' } });
+const between = (low: number, high: number) => z.number().min(low).max(high).nullish();
+const atLeastOne = integer.min(1).nullish();
+
+const textPart = z.looseObject({ type: z.literal('text'), text: z.string() });
+const refusalPart = z.looseObject({ type: z.literal('refusal'), refusal: z.string() });
+const imagePart = z.looseObject({
+  type: z.literal('image_url'),
+  image_url: z.union([z.string(), z.looseObject({ url: z.string() })]),
+});
+const audioPart = z.looseObject({
+  type: z.literal('input_audio'),
+  input_audio: z.looseObject({ data: z.string(), format: z.string() }),
+});
+const filePart = z.looseObject({ type: z.literal('file') });
+
+const partsOf = <T extends z.ZodType>(part: T) => z.union([z.string(), z.array(part).min(1)]);
+const textContent = partsOf(z.discriminatedUnion('type', [textPart]));
+const userContent = partsOf(z.discriminatedUnion('type', [textPart, imagePart, audioPart, filePart]));
+const assistantContent = partsOf(z.discriminatedUnion('type', [textPart, refusalPart]));
+
+const name = z.string().nullish();
+const functionName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/);
+const functionCall = z.looseObject({ name: z.string(), arguments: z.string() });
+const toolCall = z.looseObject({ id: z.string(), type: z.literal('function'), function: functionCall });
+
+const message = z.discriminatedUnion('role', [
+  z.looseObject({ role: z.enum(['developer', 'system']), content: textContent, name }),
+  z.looseObject({ role: z.literal('user'), content: userContent, name }),
+  z.looseObject({
+    role: z.literal('assistant'),
+    content: assistantContent.nullish(),
+    name,
+    refusal: z.string().nullish(),
+    reasoning: z.string().nullish(),
+    reasoning_content: z.string().nullish(),
+    tool_calls: z.array(toolCall).nullish(),
+    function_call: functionCall.nullish(),
+  }),
+  z.looseObject({ role: z.literal('tool'), content: textContent, tool_call_id: z.string(), name }),
+  z.looseObject({ role: z.literal('function'), content: z.string().nullish(), name: z.string() }),
+]);
+
+const tool = z.looseObject({
+  type: z.literal('function'),
+  function: z.looseObject({
+    name: functionName,
+    description: z.string().nullish(),
+    parameters: z.record(z.string(), z.unknown()).nullish(),
+    strict: z.boolean().nullish(),
+  }),
+});
+
+const responseFormat = z.discriminatedUnion('type', [
+  z.looseObject({ type: z.literal('text') }),
+  z.looseObject({ type: z.literal('json_object') }),
+  z.looseObject({
+    type: z.literal('json_schema'),
+    json_schema: z.looseObject({ name: functionName, schema: z.record(z.string(), z.unknown()) }),
+  }),
+]);
+
+export const chatBody = z.looseObject({
+  model: z.string().trim().min(1),
+  messages: z.array(message).min(1),
+  stream: z.boolean().nullish(),
+  stream_options: z
+    .looseObject({ include_usage: z.boolean().nullish(), include_obfuscation: z.boolean().nullish() })
+    .nullish(),
+  max_tokens: atLeastOne,
+  max_completion_tokens: atLeastOne,
+  temperature: between(0, 2),
+  top_p: between(0, 1),
+  n: integer.min(1).max(128).nullish(),
+  frequency_penalty: between(-2, 2),
+  presence_penalty: between(-2, 2),
+  seed: z.union([integer, z.bigint()]).nullish(),
+  stop: z.union([z.string(), z.array(z.string()).max(4)]).nullish(),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: integer.min(0).max(20).nullish(),
+  logit_bias: z.record(z.string(), z.number().min(-100).max(100)).nullish(),
+  response_format: responseFormat.nullish(),
+  tools: z.array(tool).max(128).nullish(),
+  tool_choice: z.union([z.enum(['none', 'auto', 'required']), z.looseObject({ type: z.string() })]).nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
+  reasoning_effort: z.enum(REASONING_EFFORTS).nullish(),
+  verbosity: z.enum(['low', 'medium', 'high']).nullish(),
+  modalities: z.array(z.enum(['text', 'audio'])).nullish(),
+  metadata: z.record(z.string().max(64), z.string().max(512)).nullish(),
+  store: z.boolean().nullish(),
+  service_tier: z.enum(['auto', 'default', 'flex', 'scale', 'priority', 'fast']).nullish(),
+  user: z.string().nullish(),
+  safety_identifier: z.string().max(64).nullish(),
+  prompt_cache_key: z.string().nullish(),
+}) satisfies z.ZodType<ChatBody>;

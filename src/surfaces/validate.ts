@@ -1,0 +1,166 @@
+/** A schema's complaint about a request body → the 400 that OpenAI would send. */
+
+import type { z } from 'zod';
+import { GatewayError } from '../core/errors.ts';
+import { isJsonObject, type JsonObject } from '../core/json.ts';
+import { nestingOf } from '../wire/json-slice.ts';
+
+/** No request of any client comes near; what does would exhaust the stack of some reader. */
+const MAX_NESTING = 128;
+
+/** JSON text → an object. Throws GatewayError (400) for anything else. */
+export function parseBody(json: string): JsonObject {
+  let body: unknown;
+  try {
+    if (nestingOf(json) <= MAX_NESTING) body = JSON.parse(json);
+  } catch {
+    body = undefined;
+  }
+  if (isJsonObject(body)) return body;
+  throw new GatewayError('invalid_request', {
+    message:
+      body === undefined
+        ? 'We could not parse the JSON body of your request. (HINT: it must be one valid JSON object, ' +
+          `nested at most ${String(MAX_NESTING)} levels deep, sent as UTF-8.)`
+        : `Invalid type for the request body: expected an object, but got ${typeName(body)} instead.`,
+  });
+}
+
+/** Throws GatewayError (400) for the first field at fault. */
+export function validate<T>(schema: z.ZodType<T>, body: JsonObject): T {
+  const result = schema.safeParse(body, { reportInput: true });
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw issue ? toError(issue, []) : new TypeError('a failed validation without an issue');
+}
+
+type Issue = z.core.$ZodIssue;
+type Path = readonly PropertyKey[];
+
+function toError(issue: Issue, parents: Path): GatewayError {
+  const path = [...parents, ...issue.path];
+  const param = paramName(path);
+  switch (issue.code) {
+    case 'invalid_type':
+      return typeError(param, issue.expected, issue.input);
+    case 'invalid_union':
+      return unionError(issue, path);
+    case 'invalid_value':
+      return valueError(param, issue.values.map(String), issue.input);
+    case 'too_small':
+    case 'too_big':
+      return rangeError(issue, param);
+    case 'custom':
+      return typeError(param, String(issue.params?.expected), issue.input);
+    case 'invalid_format':
+      return invalid(param, 'invalid_value', `string does not match the pattern ${String(issue.pattern)}.`);
+    case 'invalid_key':
+    case 'invalid_element':
+      return issue.issues[0]
+        ? toError(issue.issues[0], path)
+        : invalid(param, 'invalid_value', issue.message);
+    default:
+      return invalid(param, 'invalid_value', issue.message);
+  }
+}
+
+function unionError(issue: Extract<Issue, { code: 'invalid_union' }>, path: Path): GatewayError {
+  const param = paramName(path);
+  const options = 'options' in issue ? issue.options : undefined;
+  if (Array.isArray(options)) {
+    // A discriminated union reports the whole object that lacks a known discriminator.
+    const input = isJsonObject(issue.input) ? issue.input[String(path.at(-1))] : issue.input;
+    return input === undefined ? missing(param) : valueError(param, options.map(String), input);
+  }
+  // The alternative that got further than the type of the value itself is the one that was meant.
+  const meant =
+    issue.errors.find((errors) => errors[0] && errors[0].path.length > 0) ??
+    issue.errors.find((errors) => errors[0]?.code !== 'invalid_type');
+  if (meant?.[0]) return toError(meant[0], path);
+  const expected = issue.errors.flatMap((errors) =>
+    errors[0]?.code === 'invalid_type' ? errors[0].expected : [],
+  );
+  return typeError(param, expected.join(' or '), issue.input);
+}
+
+function typeError(param: string, expected: string, input: unknown): GatewayError {
+  if (input === undefined) return missing(param);
+  return new GatewayError('invalid_request', {
+    message: `Invalid type for '${param}': expected ${withArticle(expected)}, but got ${typeName(input)} instead.`,
+    param,
+    code: 'invalid_type',
+  });
+}
+
+function missing(param: string): GatewayError {
+  if (param === 'model') {
+    return new GatewayError('invalid_request', { message: 'You must provide a model parameter.' });
+  }
+  return new GatewayError('invalid_request', {
+    message: `Missing required parameter: '${param}'.`,
+    param,
+    code: 'missing_required_parameter',
+  });
+}
+
+function valueError(param: string, supported: readonly string[], input: unknown): GatewayError {
+  if (input === undefined) return missing(param);
+  if (typeof input !== 'string') return typeError(param, 'string', input);
+  const values = supported.map((value) => `'${value}'`).join(', ');
+  return invalid(param, 'invalid_value', `'${shorten(input)}'. Supported values are: ${values}.`);
+}
+
+function rangeError(issue: Extract<Issue, { code: 'too_small' | 'too_big' }>, param: string): GatewayError {
+  const isSmall = issue.code === 'too_small';
+  const limit = String(isSmall ? issue.minimum : issue.maximum);
+  const side = isSmall ? 'below_min' : 'above_max';
+  if (issue.origin === 'array') {
+    return invalid(
+      param,
+      isSmall ? 'empty_array' : 'array_above_max_length',
+      isSmall
+        ? `empty array. Expected an array with minimum length ${limit}, but got an empty array instead.`
+        : `array too long. Expected an array with maximum length ${limit}, but got an array with length ${String((issue.input as unknown[]).length)} instead.`,
+    );
+  }
+  if (issue.origin === 'string') {
+    return invalid(
+      param,
+      isSmall ? 'empty_string' : 'string_above_max_length',
+      `string too ${isSmall ? 'short' : 'long'}. Expected a string with length ${isSmall ? 'at least' : 'at most'} ${limit}.`,
+    );
+  }
+  const kind = Number.isInteger(issue.input) ? 'integer' : 'decimal';
+  return invalid(
+    param,
+    `${kind}_${side}_value`,
+    `${kind} ${side.replace('_', ' ').replace('min', 'minimum').replace('max', 'maximum')} value. Expected a value ${isSmall ? '>=' : '<='} ${limit}, but got ${String(issue.input)} instead.`,
+  );
+}
+
+function invalid(param: string, code: string, text: string): GatewayError {
+  return new GatewayError('invalid_request', { message: `Invalid '${param}': ${text}`, param, code });
+}
+
+/** `messages[0].content[1].type` */
+export function paramName(path: Path): string {
+  return path.reduce<string>((name, step) => {
+    if (typeof step === 'number') return `${name}[${String(step)}]`;
+    return name === '' ? String(step) : `${name}.${String(step)}`;
+  }, '');
+}
+
+function typeName(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'an integer' : 'a decimal number';
+  return withArticle(typeof value);
+}
+
+function withArticle(type: string): string {
+  return /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`;
+}
+
+function shorten(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}

@@ -1,0 +1,242 @@
+/**
+ * Bytes of a connection → one HTTP/1.1 response at a time (RFC 9112). Strict: what two readers
+ * could take for two different messages is refused.
+ */
+
+import type { ByteText } from '../core/stream.ts';
+import { GatewayError } from '../core/errors.ts';
+
+export interface ResponseListener {
+  /** Names in lower case; repeated fields joined by ', '. */
+  head(status: number, headers: Readonly<Record<string, string>>): void;
+  /** At most once per push, with all that the read held of the body. */
+  body(bytes: ByteText): void;
+  /** The message is complete. */
+  end(): void;
+}
+
+export interface ResponseParser {
+  /** Throws upstream_invalid_response for anything that is not a response. */
+  push(bytes: ByteText): void;
+  /** The peer closed: that may be how the message ends. False when it was cut short. */
+  close(): boolean;
+  /** Makes ready for the next response on the connection. */
+  reset(): void;
+  /** Nothing of the current response has arrived. */
+  readonly isUntouched: boolean;
+  /** Whether the connection may carry another request once the message is complete. */
+  readonly isReusable: boolean;
+}
+
+const MAX_HEAD_BYTES = 64 * 1024;
+/** A chunk's size with its extensions, or one trailer. */
+const MAX_CONTROL_BYTES = 8 * 1024;
+/** Enough for 4 PB, and exact as a number. */
+const MAX_LENGTH_DIGITS = 13;
+const MAX_TRAILERS = 64;
+
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: |$)/;
+const FIELD_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/;
+const CR = 0x0d;
+
+type State = 'head' | 'size' | 'data' | 'data-end' | 'trailer' | 'length' | 'until-close' | 'complete';
+
+export function createResponseParser(listener: ResponseListener): ResponseParser {
+  let state: State = 'head';
+  let isUntouched = true;
+  let isReusable = true;
+  /** The beginning of something whose end has not arrived. */
+  let rest = '';
+  /** Bytes of the body or chunk still to come. */
+  let remaining = 0;
+  let trailers = 0;
+  /** What this push holds of the body. */
+  let body = '';
+
+  /** Takes one thing from `at` on and returns where it ends; -1 when its end has not arrived. */
+  function step(bytes: string, at: number): number {
+    switch (state) {
+      case 'size':
+        return takeSize(bytes, at);
+      case 'data':
+      case 'length':
+        return takeData(bytes, at);
+      case 'data-end':
+        return takeDataEnd(bytes, at);
+      case 'until-close':
+        body += bytes.slice(at);
+        return bytes.length;
+      case 'head':
+        return takeHead(bytes, at);
+      case 'trailer':
+        return takeTrailer(bytes, at);
+      case 'complete':
+        isReusable = false; // who sends more than was asked for is not to be asked again
+        return bytes.length;
+    }
+  }
+
+  function takeSize(bytes: string, at: number): number {
+    const end = endOfLine(bytes, at, MAX_CONTROL_BYTES);
+    if (end < 0) return -1;
+    let size = 0;
+    let i = at;
+    for (; i < end; i++) {
+      const digit = hexDigit(bytes.charCodeAt(i));
+      if (digit < 0) break;
+      size = size * 16 + digit;
+    }
+    // An extension may follow; nothing else may.
+    const isSize = i > at && i - at <= MAX_LENGTH_DIGITS && (i === end || ' \t;'.includes(bytes.charAt(i)));
+    if (!isSize) throw invalid('a broken chunk');
+    remaining = size;
+    state = size === 0 ? 'trailer' : 'data';
+    return end + 2;
+  }
+
+  function takeData(bytes: string, at: number): number {
+    const end = Math.min(bytes.length, at + remaining);
+    body += bytes.slice(at, end);
+    remaining -= end - at;
+    if (remaining === 0) state = state === 'length' ? 'complete' : 'data-end';
+    return end;
+  }
+
+  function takeDataEnd(bytes: string, at: number): number {
+    if (bytes.length < at + 2) return -1;
+    if (!bytes.startsWith('\r\n', at)) throw invalid('a broken chunk');
+    state = 'size';
+    return at + 2;
+  }
+
+  function takeTrailer(bytes: string, at: number): number {
+    const end = endOfLine(bytes, at, MAX_CONTROL_BYTES);
+    if (end < 0) return -1;
+    if (end === at) state = 'complete';
+    else if (++trailers > MAX_TRAILERS) throw invalid('too many trailers');
+    return end + 2;
+  }
+
+  function takeHead(bytes: string, at: number): number {
+    const end = bytes.indexOf('\r\n\r\n', at);
+    if ((end < 0 ? bytes.length : end) - at > MAX_HEAD_BYTES) throw invalid('a header that is too large');
+    if (end < 0) return -1;
+    const [statusLine = '', ...fieldLines] = bytes.slice(at, end).split('\r\n');
+    const [, minor, digits] = STATUS_LINE.exec(statusLine) ?? [];
+    if (digits === undefined) throw invalid('no HTTP/1.1 status line');
+    const status = Number(digits);
+    if (status === 101) throw invalid('a change of protocol');
+    if (status < 200) return end + 4; // an interim response: the final one follows
+    const headers = toHeaders(fieldLines);
+    beginBody(status, headers);
+    isReusable = isReusable && isKeptAlive(minor === '1', headers.connection);
+    listener.head(status, headers);
+    return end + 4;
+  }
+
+  function beginBody(status: number, headers: Readonly<Record<string, string>>): void {
+    const { 'transfer-encoding': encoding, 'content-length': length } = headers;
+    if (encoding !== undefined) {
+      if (encoding.toLowerCase() !== 'chunked' || length !== undefined) throw invalid('an ambiguous length');
+      state = 'size';
+    } else if (status === 204 || status === 304) {
+      state = 'complete';
+    } else if (length !== undefined) {
+      if (!/^\d+$/.test(length) || length.length > MAX_LENGTH_DIGITS) throw invalid('an ambiguous length');
+      remaining = Number(length);
+      state = remaining === 0 ? 'complete' : 'length';
+    } else {
+      state = 'until-close';
+      isReusable = false;
+    }
+  }
+
+  /** What was understood before a fault is told before the fault. */
+  function takeAll(bytes: string): void {
+    let at = 0;
+    try {
+      while (at < bytes.length) {
+        const next = step(bytes, at);
+        if (next < 0) {
+          rest = bytes.slice(at);
+          break;
+        }
+        at = next;
+      }
+    } finally {
+      if (body !== '') listener.body(body as ByteText);
+    }
+  }
+
+  return {
+    push(bytes) {
+      const wasComplete = state === 'complete';
+      const input = rest === '' ? bytes : rest + bytes;
+      rest = '';
+      body = '';
+      isUntouched = false;
+      takeAll(input);
+      if (state === 'complete' && !wasComplete) listener.end();
+    },
+    close() {
+      if (state === 'complete') return true;
+      if (state !== 'until-close') return false;
+      state = 'complete';
+      listener.end();
+      return true;
+    },
+    reset() {
+      state = 'head';
+      isUntouched = true;
+      isReusable = true;
+      rest = '';
+      body = '';
+      trailers = 0;
+    },
+    get isUntouched() {
+      return isUntouched;
+    },
+    get isReusable() {
+      return isReusable;
+    },
+  };
+}
+
+/** The index of the CR that ends the line; -1 when it has not arrived. */
+function endOfLine(bytes: string, at: number, limit: number): number {
+  const lf = bytes.indexOf('\n', at);
+  if ((lf < 0 ? bytes.length : lf) - at > limit) throw invalid('a line that is too long');
+  if (lf < 0) return -1;
+  if (lf === at || bytes.charCodeAt(lf - 1) !== CR) throw invalid('a line without its end');
+  return lf - 1;
+}
+
+function hexDigit(c: number): number {
+  if (c >= 0x30 && c <= 0x39) return c - 0x30;
+  const lower = c | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+}
+
+function toHeaders(lines: readonly string[]): Record<string, string> {
+  const headers: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const line of lines) {
+    const [, name, value] = FIELD_LINE.exec(line) ?? [];
+    if (name === undefined || value === undefined) throw invalid('a broken header field');
+    const key = name.toLowerCase();
+    const earlier = headers[key];
+    // Two lengths, equal or not, are one too many (RFC 9112, section 6.3).
+    headers[key] = earlier === undefined ? value : `${earlier}, ${value}`;
+  }
+  return headers;
+}
+
+function isKeptAlive(isHttp11: boolean, connection = ''): boolean {
+  const options = connection.toLowerCase().split(/\s*,\s*/);
+  return isHttp11 ? !options.includes('close') : options.includes('keep-alive');
+}
+
+function invalid(what: string): GatewayError {
+  return new GatewayError('upstream_invalid_response', {
+    message: `The upstream server sent ${what} instead of a valid HTTP response.`,
+  });
+}

@@ -1,0 +1,137 @@
+/**
+ * Cuts values' own text out of JSON text. Parsing and printing again would round integers beyond
+ * 2^53 and move integer-like keys to the front; the text itself is exact. All functions take valid
+ * JSON (it was parsed before), so they find ends without checking what lies between.
+ */
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const COMMA = 0x2c;
+
+/**
+ * The members of the object that `json` is, as texts by name, in order of first appearance.
+ * Of duplicate names the last one counts, as in JSON.parse. Empty when it is not an object.
+ */
+export function sliceMembers(json: string): Map<string, string> {
+  const members = new Map<string, string>();
+  eachMember(json, afterSpace(json, 0), (name, start) => {
+    const end = endOfValue(json, start);
+    members.set(name, json.slice(start, end));
+    return end;
+  });
+  return members;
+}
+
+export type JsonPath = readonly (string | number)[];
+
+/** The text of the value at `path`, or undefined when there is none. */
+export function sliceJson(json: string, path: JsonPath): string | undefined {
+  const found = locateJson(json, path);
+  return found && json.slice(found.start, found.end);
+}
+
+/** Where the value at `path` stands, or undefined when there is none. */
+export function locateJson(json: string, path: JsonPath): { start: number; end: number } | undefined {
+  let start = afterSpace(json, 0);
+  for (const step of path) {
+    const found = typeof step === 'string' ? findMember(json, start, step) : findItem(json, start, step);
+    if (found === undefined) return undefined;
+    start = found;
+  }
+  return { start, end: endOfValue(json, start) };
+}
+
+/** How deep arrays and objects are nested: 0 for a plain value, 1 for `{}`. */
+export function nestingOf(json: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (let i = 0; i < json.length; i++) {
+    const c = json.charCodeAt(i);
+    if (c === QUOTE) i = endOfString(json, i) - 1;
+    else if (c === OPEN_BRACE || c === OPEN_BRACKET) deepest = Math.max(deepest, ++depth);
+    else if (c === CLOSE_BRACE || c === CLOSE_BRACKET) depth--;
+  }
+  return deepest;
+}
+
+function findMember(json: string, start: number, name: string): number | undefined {
+  let found: number | undefined;
+  eachMember(json, start, (each, at) => {
+    if (each === name) found = at;
+    return endOfValue(json, at);
+  });
+  return found;
+}
+
+/** `visit` gets a member's name and where its value starts, and returns where it ends. */
+function eachMember(json: string, start: number, visit: (name: string, at: number) => number): void {
+  if (json.charCodeAt(start) !== OPEN_BRACE) return;
+  let i = afterSpace(json, start + 1);
+  while (json.charCodeAt(i) === QUOTE) {
+    const nameEnd = endOfString(json, i);
+    const name = JSON.parse(json.slice(i, nameEnd)) as string;
+    const value = afterSpace(json, afterSpace(json, nameEnd) + 1); // past the colon
+    i = afterSeparator(json, visit(name, value));
+  }
+}
+
+function findItem(json: string, start: number, index: number): number | undefined {
+  if (json.charCodeAt(start) !== OPEN_BRACKET) return undefined;
+  let i = afterSpace(json, start + 1);
+  for (let n = 0; i < json.length && json.charCodeAt(i) !== CLOSE_BRACKET; n++) {
+    if (n === index) return i;
+    i = afterSeparator(json, endOfValue(json, i));
+  }
+  return undefined;
+}
+
+/** The index after the value that starts at `start`. */
+function endOfValue(json: string, start: number): number {
+  const first = json.charCodeAt(start);
+  if (first === QUOTE) return endOfString(json, start);
+  if (first !== OPEN_BRACE && first !== OPEN_BRACKET) return endOfPlain(json, start);
+  let depth = 0;
+  for (let i = start; i < json.length; i++) {
+    const c = json.charCodeAt(i);
+    if (c === QUOTE) i = endOfString(json, i) - 1;
+    else if (c === OPEN_BRACE || c === OPEN_BRACKET) depth++;
+    else if ((c === CLOSE_BRACE || c === CLOSE_BRACKET) && --depth === 0) return i + 1;
+  }
+  return json.length;
+}
+
+/** Numbers, true, false and null end where punctuation or space begins. */
+function endOfPlain(json: string, start: number): number {
+  let i = start;
+  while (i < json.length && !isSpace(json.charCodeAt(i)) && !',]}'.includes(json.charAt(i))) i++;
+  return i;
+}
+
+/** The index after the quote that closes the string opened at `start`. */
+function endOfString(json: string, start: number): number {
+  for (let quote = json.indexOf('"', start + 1); quote >= 0; quote = json.indexOf('"', quote + 1)) {
+    let backslashes = 0;
+    while (json.charCodeAt(quote - 1 - backslashes) === BACKSLASH) backslashes++;
+    if (backslashes % 2 === 0) return quote + 1;
+  }
+  return json.length;
+}
+
+function afterSeparator(json: string, at: number): number {
+  const i = afterSpace(json, at);
+  return json.charCodeAt(i) === COMMA ? afterSpace(json, i + 1) : i;
+}
+
+function afterSpace(json: string, at: number): number {
+  let i = at;
+  while (isSpace(json.charCodeAt(i))) i++;
+  return i;
+}
+
+function isSpace(c: number): boolean {
+  return c === 0x20 || c === 0x0a || c === 0x0d || c === 0x09;
+}

@@ -1,0 +1,159 @@
+/** Every recorded stream, in every chunking, through both ways of the decoder. */
+
+import { describe, expect, it } from '@jest/globals';
+import { ollama } from '../../src/backends/ollama/index.ts';
+import { asForcedCall, forcedFunction } from '../../src/backends/ollama/forced-call.ts';
+import { createOllamaDecoder } from '../../src/backends/ollama/stream.ts';
+import type { ChatRequest } from '../../src/core/chat.ts';
+import { GatewayError, toGatewayError } from '../../src/core/errors.ts';
+import type { AnswerShape, BackendKind, DecodeLimits } from '../../src/core/ports.ts';
+import type { ByteText, ChatSink, Decoder } from '../../src/core/stream.ts';
+import { createConverter } from '../../src/gateway/convert.ts';
+import { openaiChat } from '../../src/surfaces/openai-chat/index.ts';
+import { decodeUtf8, encodeUtf8 } from '../../src/wire/utf8.ts';
+import { chunkingsOf } from './chunkings.ts';
+import { chat, meta, type Vector } from './vectors.ts';
+
+const limits = { maxRecordBytes: 16 * 1024 * 1024, maxResponseBytes: 16 * 1024 * 1024 };
+
+/** Both ways through the decoder: as it ships, and every record through JSON.parse. */
+const WAYS: readonly (readonly [string, BackendKind])[] = [
+  ['fast path on', ollama],
+  ['fast path off', { ...ollama, createDecoder: slowDecoder }],
+];
+
+function slowDecoder(sink: ChatSink, { body }: ChatRequest, limits: DecodeLimits): Decoder {
+  const name = forcedFunction(body.tool_choice);
+  return createOllamaDecoder(name === undefined ? sink : asForcedCall(sink, name), limits, false);
+}
+
+function shapeOf({ req = {}, cfg = {} }: Vector): AnswerShape {
+  let ids = 0;
+  const options = req.stream_options as { include_usage?: boolean } | undefined;
+  return {
+    id: meta.id,
+    created: meta.created,
+    model: meta.model,
+    fingerprint: meta.fp,
+    isStream: req.stream !== false,
+    includeUsage: options?.include_usage === true,
+    reasoningKeys: cfg.reasoning ?? 'both',
+    logprobs: req.logprobs === true,
+    firstCallOnly: req.parallel_tool_calls === false,
+    legacyFunctions: cfg.legacy === true,
+    newId: () => `TEST${String(ids++)}`,
+  };
+}
+
+function bytesOf(vector: Vector): ByteText {
+  const lines = vector.rawLines ?? (vector.lines ?? []).map((line) => JSON.stringify(line));
+  const text = lines.map((line) => `${line}\n`).join('');
+  const framed = vector.framing === 'utf8-split' ? text.replaceAll('\n', '\r\n').trimEnd() : text;
+  return encodeUtf8(framed);
+}
+
+interface Outcome {
+  readonly sent: string;
+  /** The failure, when nothing had been sent. */
+  readonly error: GatewayError | undefined;
+}
+
+/** What a client would get: the data path without its sockets. */
+function run(kind: BackendKind, vector: Vector, pieces: readonly ByteText[]): Outcome {
+  const body = { model: meta.model, messages: [], ...vector.req };
+  const converter = createConverter(kind, openaiChat, { body, json: '' }, shapeOf(vector), limits);
+  let sent = '';
+  try {
+    for (const piece of pieces) {
+      converter.push(piece);
+      sent += converter.take();
+    }
+    if (vector.eof === 'reset') {
+      throw new GatewayError('upstream_connection_error', {
+        message: 'The upstream connection was lost before the response was complete.',
+      });
+    }
+    converter.end();
+    sent += converter.take();
+  } catch (thrown) {
+    const error = toGatewayError(thrown);
+    if (error.reason === 'internal_error') throw thrown;
+    // What the reads before the failure said goes out first, as it would have.
+    sent += converter.take();
+    if (sent === '') return { sent, error };
+    sent += openaiChat.errorEvent(error);
+  }
+  return { sent: decodeUtf8(sent as ByteText), error: undefined };
+}
+
+function expectedEvents(vector: Vector): unknown[] {
+  return (vector.events ?? []).map((event) => {
+    if (event === '[DONE]' || 'error' in event) return event;
+    const { usage, choices, ...choice } = event;
+    return {
+      id: meta.id,
+      object: 'chat.completion.chunk',
+      created: meta.created,
+      model: meta.model,
+      system_fingerprint: meta.fp,
+      choices: choices ?? [{ index: 0, ...choice }],
+      ...('usage' in event && { usage }),
+    };
+  });
+}
+
+function parseEvents(sse: string): unknown[] {
+  expect(sse.endsWith('\n\n')).toBe(true);
+  return sse
+    .slice(0, -2)
+    .split('\n\n')
+    .map((event) => {
+      expect(event).toMatch(/^data: [^\n\r]*$/);
+      const payload = event.slice('data: '.length);
+      return payload === '[DONE]' ? payload : (JSON.parse(payload) as unknown);
+    });
+}
+
+const streams = chat.filter((vector) => !vector.upstream);
+
+describe.each(WAYS)('%s', (_, kind) => {
+  it.each(streams.filter(({ events }) => events).map((v) => [`${v.id}: ${v.title}`, v] as const))(
+    'streams %s',
+    (_name, vector) => {
+      for (const { name, pieces } of chunkingsOf(bytesOf(vector))) {
+        const { sent } = run(kind, vector, pieces);
+        expect({ name, events: parseEvents(sent) }).toEqual({ name, events: expectedEvents(vector) });
+      }
+    },
+  );
+
+  it.each(streams.filter(({ http }) => http).map((v) => [`${v.id}: ${v.title}`, v] as const))(
+    'answers %s',
+    (_name, vector) => {
+      for (const { name, pieces } of chunkingsOf(bytesOf(vector))) {
+        const { sent, error } = run(kind, vector, pieces);
+        const body = error ? openaiChat.errorBody(error) : sent;
+        expect({ name, status: error?.status ?? 200, body: JSON.parse(body) as unknown }).toEqual({
+          name,
+          status: vector.http?.status,
+          body: vector.http?.body,
+        });
+      }
+    },
+  );
+});
+
+describe('an answer with an error status', () => {
+  it.each(chat.filter(({ upstream }) => upstream).map((v) => [`${v.id}: ${v.title}`, v] as const))(
+    'becomes %s',
+    (_name, vector) => {
+      const { status = 0, body } = vector.upstream ?? {};
+      const text = typeof body === 'string' ? body : JSON.stringify(body);
+      const error = ollama.failure({ status, headers: {}, body: encodeUtf8(text), model: 'nope' });
+      expect(error.status).toBe(vector.http?.status);
+      expect(JSON.parse(openaiChat.errorBody(error))).toEqual(vector.http?.body);
+      const retryAfter = vector.http?.headers?.['retry-after'];
+      if (retryAfter !== undefined) expect(String(error.retryAfterSeconds)).toBe(retryAfter);
+    },
+  );
+});
