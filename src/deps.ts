@@ -1,6 +1,6 @@
 /** The composition root: the only file that constructs IO. */
 
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createKeyring } from './admission/keyring.ts';
 import type { AppDeps } from './app.ts';
@@ -19,8 +19,6 @@ import { createProber, type Prober } from './routing/probe.ts';
 
 /** How exactly limits on silence are kept. */
 const WATCH_TICK_MS = 250;
-/** 30 hex digits: OpenAI takes call ids of 40 characters at most, prefix included. */
-const ID_BYTES = 15;
 
 export interface Deps extends AppDeps {
   readonly prober: Prober;
@@ -35,7 +33,8 @@ export interface Deps extends AppDeps {
 /** `backends`: those of the configuration, or what was found instead. */
 export function createDeps(config: Config, backends: readonly Backend[], openapiPath: URL): Deps {
   const now = (): number => performance.now();
-  const newId = (): string => randomBytes(ID_BYTES).toString('hex');
+  // 32 hex digits: OpenAI takes call ids of 40 characters at most, prefix included.
+  const newId = (): string => randomUUID().replaceAll('-', '');
   const logger = createLogger(config.log);
   const { send, close: closeSender } = createSender();
   const watch = createWatch(now);

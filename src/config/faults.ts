@@ -1,7 +1,7 @@
 /** What the schema and the rules between settings complain about, in words and with its place. */
 
 import { distance } from 'fastest-levenshtein';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
 import type { EnvSettings } from './env.ts';
 import type { Fault } from './fault.ts';

@@ -1,6 +1,6 @@
 /** Every setting with its type, default and meaning. docs/configuration.md lists the same; a test compares them. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { KINDS } from '../core/ports.ts';
 import { REASONING_KEYS } from '../core/reasoning.ts';
 

@@ -139,6 +139,11 @@ export interface UpstreamResponse {
   readonly status: number;
   /** Lower-case names; repeated fields joined by ', '. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Apart from the rest, which nobody needs while a long answer flows. */
+  readonly body: UpstreamBody;
+}
+
+export interface UpstreamBody {
   /** Starts the flow; one reader, called synchronously, one `chunk` per read from the socket. */
   read(reader: BodyReader): void;
   pause(): void;

@@ -46,28 +46,17 @@ export interface ChatSink {
   finish(reason: FinishReason, usage: Usage | null): void;
 }
 
-/** Backend bytes → calls on a sink. Single use. Both methods throw GatewayError. */
+/**
+ * Backend bytes → calls on a sink. Single use. Both methods throw GatewayError.
+ *
+ * The fields are plain and not getters: a getter in an object literal gives every stream a hidden
+ * class of its own, and every access to such objects then misses V8's caches.
+ */
 export interface Decoder {
-  push(bytes: ByteText): void;
+  /** True when a whole record (a line, an event) was understood: what counts as a sign of life. */
+  push(bytes: ByteText): boolean;
   /** The body ended. Throws when the answer did not. */
   end(): void;
-  /** Whole records (lines, events) understood so far: what the idle limit counts as life. */
-  readonly records: number;
-}
-
-/** Calls → the client's bytes, taken out with take(). */
-export interface Encoder extends ChatSink {
-  /** What there is to send by now; '' when nothing is. */
-  take(): ByteText;
-}
-
-/** What one exchange sends through: decoder and encoder, or a passthrough between equal formats. */
-export interface Converter {
-  push(bytes: ByteText): void;
-  /** The body ended. Throws when the answer did not; take() may have more afterwards. */
-  end(): void;
-  take(): ByteText;
-  readonly records: number;
   /** The backend has said something of the answer: the first token is here. */
   readonly hasSpoken: boolean;
   /** The answer has its finish reason: a connection that breaks from here on has lost nothing. */
@@ -77,3 +66,18 @@ export interface Converter {
   /** Known once done, null when the backend did not count. */
   readonly usage: Usage | null;
 }
+
+/** Calls → the client's bytes, taken out with take(). */
+export interface Encoder extends ChatSink {
+  /** What there is to send by now; '' when nothing is. */
+  take(): ByteText;
+}
+
+/** What one exchange sends through: decoder and encoder, or a passthrough between equal formats. */
+export interface Converter extends Decoder {
+  /** What there is to send by now, also after end(); '' when nothing is. */
+  take(): ByteText;
+}
+
+/** The owner's view of an object whose fields others only read. */
+export type Owned<T> = { -readonly [K in keyof T]: T[K] };

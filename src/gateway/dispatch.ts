@@ -18,12 +18,12 @@ import type {
   Send,
   StreamStatus,
   Target,
-  UpstreamResponse,
+  UpstreamBody,
 } from '../core/ports.ts';
 import type { ReasoningKeys } from '../core/reasoning.ts';
 import type { ByteText, Usage } from '../core/stream.ts';
 import { createConverter } from './convert.ts';
-import { pump } from './pump.ts';
+import { pump, type Milestones } from './pump.ts';
 import type { Heartbeat, Watch } from './watch.ts';
 
 export interface DispatchDeps {
@@ -50,13 +50,11 @@ export interface Dispatch {
 }
 
 /** What is learned on the way and ends in the record. */
-interface Progress extends ActiveExchange {
+interface Progress extends ActiveExchange, Milestones {
   model: string;
   backend: string;
   attempts: number;
   sentMs: number | undefined;
-  firstTokenMs: number | undefined;
-  firstWriteMs: number | undefined;
   usage: Usage | null;
 }
 
@@ -140,22 +138,11 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     relay.onClose = (reason) => {
       controller.abort(reason);
     };
-    const watched = watch.start(target.backend.timeouts, isStream ? deps.heartbeat : NO_HEARTBEAT, {
-      onTimeout(error) {
-        controller.abort(error);
-      },
-      onSilence() {
-        relay.heartbeat();
-      },
-    });
+    const heartbeat = isStream ? deps.heartbeat : NO_HEARTBEAT;
+    const watched = watch.start(target.backend.timeouts, heartbeat, relay, controller);
     try {
       if (relay.closedBy) throw relay.closedBy;
-      const response = await sendRequest(progress, target, controller.signal);
-      const { status, headers } = response;
-      if (status !== 200) {
-        const body = await readErrorBody(response);
-        throw kind.failure({ status, headers, body, model: requestOf(exchange).body.model });
-      }
+      const body = await openAnswer(progress, target, controller.signal);
       const converter = createConverter(
         kind,
         surface,
@@ -163,22 +150,14 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
         toShape(exchange, lease),
         deps.limits,
       );
-      await pump(response, converter, relay, watched, {
-        onFirstToken() {
-          progress.firstTokenMs = now();
-        },
-        onFirstWrite() {
-          progress.firstWriteMs = now();
-          exchange.request = null;
-        },
-      });
+      await pump(body, converter, exchange, watched, progress, now);
       progress.usage = converter.usage;
       return undefined;
     } catch (thrown) {
       outcome = relay.closedBy ?? toGatewayError(thrown);
       return outcome;
     } finally {
-      watched.stop();
+      watch.stop(watched);
       relay.onClose = undefined;
       relay.onDrain = undefined;
       if (outcome !== 'ok') controller.abort(outcome);
@@ -186,11 +165,15 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     }
   }
 
-  /** A function of its own, so that no frame that waits for the answer holds the prompt. */
-  function sendRequest(progress: Progress, target: Target, signal: AbortSignal): Promise<UpstreamResponse> {
-    const request = kinds[target.backend.kind].chatRequest(requestOf(progress.exchange), target);
+  /** Sends the request and gives the body of its answer. Throws what an error status means. */
+  async function openAnswer(progress: Progress, target: Target, signal: AbortSignal): Promise<UpstreamBody> {
+    const kind = kinds[target.backend.kind];
+    const request = requestOf(progress.exchange);
+    const upstreamRequest = kind.chatRequest(request, target);
     progress.sentMs = now();
-    return send(target.backend, request, signal);
+    const { status, headers, body } = await send(target.backend, upstreamRequest, signal);
+    if (status === 200) return body;
+    throw kind.failure({ status, headers, body: await readErrorBody(body), model: request.body.model });
   }
 
   function toShape(exchange: Exchange, { target }: Lease): AnswerShape {
@@ -222,17 +205,17 @@ function lastFailure(failure: GatewayError): GatewayError {
   });
 }
 
-function readErrorBody(response: UpstreamResponse): Promise<ByteText> {
+function readErrorBody(body: UpstreamBody): Promise<ByteText> {
   return new Promise((resolve, reject) => {
-    let body = '';
+    let text = '';
     function end(): void {
-      resolve(body.slice(0, MAX_ERROR_BODY_BYTES) as ByteText);
+      resolve(text.slice(0, MAX_ERROR_BODY_BYTES) as ByteText);
     }
-    response.read({
+    body.read({
       chunk(bytes) {
-        if (body.length < MAX_ERROR_BODY_BYTES) body += bytes;
-        if (body.length < MAX_ERROR_BODY_BYTES) return;
-        response.discard();
+        if (text.length < MAX_ERROR_BODY_BYTES) text += bytes;
+        if (text.length < MAX_ERROR_BODY_BYTES) return;
+        body.discard();
         end();
       },
       end,
@@ -259,8 +242,11 @@ function toRecord(progress: Progress, error: GatewayError | undefined, endMs: nu
     durationMs: endMs - startedMs,
     ttftMs: wasHeard ? firstWriteMs - startedMs : undefined,
     inferenceMs: wasSent ? endMs - sentMs : undefined,
+    // An answer in one piece is held until its end, which is the backend's time and not ours.
     overheadMs:
-      wasSent && wasHeard ? sentMs - startedMs + Math.max(0, firstWriteMs - firstTokenMs) : undefined,
+      wasSent && wasHeard
+        ? sentMs - startedMs + (exchange.isStream ? firstWriteMs - firstTokenMs : 0)
+        : undefined,
     usage: progress.usage,
   };
 }

@@ -1,15 +1,15 @@
 /** The data path of an answer: upstream reads → converter → relay, one write per read. */
 
-import type { Relay, UpstreamResponse } from '../core/ports.ts';
+import type { Exchange, Now, UpstreamBody } from '../core/ports.ts';
 import type { ByteText, Converter } from '../core/stream.ts';
 import type { Watched } from './watch.ts';
 
-/** Told once each, so that what they do may cost something. */
-export interface PumpMarks {
-  /** The first piece of the answer arrived. */
-  onFirstToken(): void;
-  /** It left. */
-  onFirstWrite(): void;
+/** When the answer began, in milliseconds of the clock that was given. */
+export interface Milestones {
+  /** Its first piece arrived. */
+  firstTokenMs: number | undefined;
+  /** That piece was written. */
+  firstWriteMs: number | undefined;
 }
 
 /**
@@ -18,43 +18,44 @@ export interface PumpMarks {
  * but the text itself.
  */
 export function pump(
-  response: UpstreamResponse,
+  body: UpstreamBody,
   converter: Converter,
-  relay: Relay,
+  exchange: Exchange,
   watched: Watched,
-  marks: PumpMarks,
+  milestones: Milestones,
+  now: Now,
 ): Promise<void> {
+  const { relay } = exchange;
   return new Promise((resolve, reject) => {
-    let records = 0;
-
     function send(text: ByteText): void {
       if (text === '') return;
-      const isFirst = !relay.isCommitted;
       watched.hasWritten = true;
-      if (!relay.write(text)) {
-        watched.isPaused = true;
-        response.pause();
-      }
-      if (isFirst) marks.onFirstWrite();
+      if (relay.write(text)) return;
+      watched.isPaused = true;
+      body.pause();
     }
 
     /** The last piece goes out with the end, in one write. */
     function finish(): void {
-      const isFirst = !relay.isCommitted;
       relay.end(converter.take());
-      if (isFirst) marks.onFirstWrite();
+      milestones.firstWriteMs ??= now();
       resolve();
     }
 
-    relay.onDrain = () => {
-      watched.isPaused = false;
-      response.resume();
-    };
+    function begin(): void {
+      watched.isAnswering = true;
+      milestones.firstTokenMs = now();
+      send(converter.take());
+      if (!relay.isCommitted) return;
+      milestones.firstWriteMs = now();
+      exchange.request = null;
+    }
 
     /** The body ended, or broke when nothing of the answer was left to come. */
     function conclude(): void {
       try {
         converter.end();
+        milestones.firstTokenMs ??= now();
         finish();
       } catch (error) {
         send(converter.take());
@@ -62,26 +63,26 @@ export function pump(
       }
     }
 
-    response.read({
+    relay.onDrain = () => {
+      watched.isPaused = false;
+      body.resume();
+    };
+
+    body.read({
       chunk(bytes) {
         try {
-          converter.push(bytes);
+          if (converter.push(bytes)) watched.hasRecord = true;
         } catch (error) {
           send(converter.take());
           reject(error as Error);
           return;
         }
-        if (converter.records !== records) {
-          records = converter.records;
-          watched.hasRecord = true;
-        }
-        if (!watched.isAnswering && converter.hasSpoken) {
-          watched.isAnswering = true;
-          marks.onFirstToken();
-        }
         if (converter.isDone) {
-          response.discard();
+          body.discard();
+          milestones.firstTokenMs ??= now();
           finish();
+        } else if (!watched.isAnswering && converter.hasSpoken) {
+          begin();
         } else {
           send(converter.take());
         }
@@ -91,6 +92,7 @@ export function pump(
       },
       error(error) {
         if (converter.isDone) return;
+        // The finish reason was said: the break has cost nothing.
         if (converter.hasFinished) conclude();
         else reject(error);
       },

@@ -1,7 +1,7 @@
 /** The limits on silence and the heartbeats of all exchanges, kept by one tick instead of timers. */
 
 import { GatewayError } from '../core/errors.ts';
-import type { Now, Timeouts } from '../core/ports.ts';
+import type { Now, Relay, Timeouts } from '../core/ports.ts';
 
 /** Silence after which a comment is sent, in milliseconds; 0 turns it off. */
 export interface Heartbeat {
@@ -23,16 +23,12 @@ export interface Watched {
   isAnswering: boolean;
   /** We wait for the client to read, so the backend's silence is our doing. */
   isPaused: boolean;
-  stop(): void;
-}
-
-export interface WatchCallbacks {
-  onTimeout(error: GatewayError): void;
-  onSilence(): void;
 }
 
 export interface Watch {
-  start(timeouts: Timeouts, heartbeat: Heartbeat, callbacks: WatchCallbacks): Watched;
+  /** Silence is answered by a heartbeat on the relay, a broken limit by `abort`. */
+  start(timeouts: Timeouts, heartbeat: Heartbeat, relay: Relay, abort: AbortController): Watched;
+  stop(watched: Watched): void;
   /** To be called a few times a second. Limits are kept to the next tick, never early. */
   tick(): void;
 }
@@ -40,7 +36,8 @@ export interface Watch {
 interface Entry extends Watched {
   readonly timeouts: Timeouts;
   readonly heartbeat: Heartbeat;
-  readonly callbacks: WatchCallbacks;
+  readonly relay: Relay;
+  readonly abort: AbortController;
   readonly startedMs: number;
   heardMs: number;
   wroteMs: number;
@@ -50,12 +47,13 @@ export function createWatch(now: Now): Watch {
   const entries = new Set<Entry>();
 
   return {
-    start(timeouts, heartbeat, callbacks) {
+    start(timeouts, heartbeat, relay, abort) {
       const startedMs = now();
       const entry: Entry = {
         timeouts,
         heartbeat,
-        callbacks,
+        relay,
+        abort,
         startedMs,
         heardMs: startedMs,
         wroteMs: startedMs,
@@ -63,12 +61,13 @@ export function createWatch(now: Now): Watch {
         hasWritten: false,
         isAnswering: false,
         isPaused: false,
-        stop() {
-          entries.delete(entry);
-        },
       };
       entries.add(entry);
       return entry;
+    },
+
+    stop(watched) {
+      entries.delete(watched as Entry);
     },
 
     tick() {
@@ -77,7 +76,7 @@ export function createWatch(now: Now): Watch {
         const error = checkLimits(entry, nowMs);
         if (error) {
           entries.delete(entry);
-          entry.callbacks.onTimeout(error);
+          entry.abort.abort(error);
         } else {
           checkSilence(entry, nowMs);
         }
@@ -116,7 +115,7 @@ function checkSilence(entry: Entry, nowMs: number): void {
   const { commitAfterMs, everyMs } = entry.heartbeat;
   if (!isOver(nowMs - entry.wroteMs, hasCommitted ? everyMs : commitAfterMs)) return;
   entry.wroteMs = nowMs;
-  entry.callbacks.onSilence();
+  entry.relay.heartbeat();
 }
 
 function isOver(elapsedMs: number, limitMs: number): boolean {

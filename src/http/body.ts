@@ -11,21 +11,24 @@ export function readBody(req: IncomingMessage, limitBytes: number): Promise<stri
   checkContentType(req);
   if (Number(req.headers['content-length'] ?? 0) > limitBytes) throw tooLarge(limitBytes);
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    let chunks: Buffer[] = [];
     let size = 0;
     req.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size <= limitBytes) {
         chunks.push(chunk);
       } else {
-        chunks.length = 0;
+        chunks = [];
         req.pause();
         reject(tooLarge(limitBytes));
       }
     });
     req.on('end', () => {
+      const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size);
+      // The listeners live as long as the request, and a stream can be long.
+      chunks = [];
       try {
-        resolve(toText(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size)));
+        resolve(toText(body));
       } catch (error) {
         reject(error as Error);
       }

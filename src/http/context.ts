@@ -1,6 +1,7 @@
 /** What belongs to one HTTP request: its id, its clock, and one line in the log when it is over. */
 
 import type { RequestHandler, Response } from 'express';
+import type { JsonObject } from '../core/json.ts';
 import type { ExchangeRecord, Logger, Meter, Now } from '../core/ports.ts';
 
 export interface RequestContext {
@@ -8,8 +9,8 @@ export interface RequestContext {
   readonly startedMs: number;
   /** The name of the key that was used, once it is known. */
   client: string | undefined;
-  /** Set by the route when it is one of inference. */
-  record: ExchangeRecord | undefined;
+  /** Set by a route of inference. When the client leaves, it ends after the response has closed. */
+  record: Promise<ExchangeRecord> | undefined;
   /** A failure worth the log's attention. */
   error: unknown;
 }
@@ -49,24 +50,26 @@ export function context({ now, newId, meter, logger }: ContextDeps): RequestHand
       // 499: the client left before there was a status to send.
       const status = res.headersSent ? res.statusCode : 499;
       meter.request(method, route, status, durationMs);
-      logger.info('request', { requestId: id, method, route, status, ...describe(own), durationMs });
+      void Promise.resolve(own.record).then((record) => {
+        const { client, error } = own;
+        const outcome = { ...(client !== undefined && { client }), ...describe(record, error) };
+        logger.info('request', { requestId: id, method, route, status, ...outcome, durationMs });
+      });
     });
     next();
   };
 }
 
-function describe({ client, record, error }: RequestContext): Record<string, unknown> {
+function describe(record: ExchangeRecord | undefined, error: unknown): JsonObject {
+  if (!record) return error === undefined ? {} : { error };
+  const { model, backend, status, attempts, ttftMs, usage } = record;
   return {
-    ...(client !== undefined && { client }),
-    ...(record && {
-      model: record.model,
-      backend: record.backend,
-      outcome: record.status,
-      attempts: record.attempts,
-      ...(record.ttftMs !== undefined && { ttftMs: record.ttftMs }),
-      ...(record.usage && { inputTokens: record.usage.prompt, outputTokens: record.usage.completion }),
-      ...(record.error && { error: record.error }),
-    }),
-    ...(!record?.error && error !== undefined && { error }),
+    model,
+    backend,
+    outcome: status,
+    attempts,
+    ...(ttftMs !== undefined && { ttftMs }),
+    ...(usage && { inputTokens: usage.prompt, outputTokens: usage.completion }),
+    ...(record.error && { error: record.error }),
   };
 }

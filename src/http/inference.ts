@@ -18,8 +18,8 @@ export function inference(surface: ChatSurface, deps: InferenceDeps): RequestHan
   return async (req, res) => {
     const context = contextOf(res);
     const started = begin(surface, deps, context, await readBody(req, deps.bodyLimitBytes), res);
+    context.record = started.record;
     const record = await started.record;
-    context.record = record;
     deps.meter.exchange(record);
     if (record.error && !started.relay.isCommitted) throw record.error;
   };

@@ -1,9 +1,10 @@
 /** Moves an answer to the client: headers and first piece in one write, then as fast as it reads. */
 
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { GatewayError } from '../core/errors.ts';
 import type { Relay } from '../core/ports.ts';
-import type { ByteText } from '../core/stream.ts';
+import type { ByteText, Owned } from '../core/stream.ts';
 
 const STREAM_HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
@@ -16,57 +17,118 @@ const STREAM_HEADERS = {
 const HEARTBEAT = ': keep-alive\n\n' as ByteText;
 
 export function createRelay(res: ServerResponse, isStream: boolean): Relay {
-  let isCommitted = false;
-  let closedBy: GatewayError | undefined;
+  const out = isStream ? createStreamOutput(res) : createBodyOutput(res);
+  let isEnded = false;
 
-  function commit(headers: Readonly<Record<string, string | number>>): void {
-    isCommitted = true;
-    res.writeHead(200, headers);
+  function onDrain(): void {
+    relay.onDrain?.();
   }
 
-  const relay: Relay = {
-    get isCommitted() {
-      return isCommitted;
-    },
-    get closedBy() {
-      return closedBy;
-    },
+  const relay: Owned<Relay> = {
+    isCommitted: false,
+    closedBy: undefined,
     onDrain: undefined,
     onClose: undefined,
 
     write(bytes) {
-      if (closedBy) return true;
-      if (!isCommitted) commit(STREAM_HEADERS);
-      return res.write(bytes, 'latin1');
+      if (relay.closedBy) return true;
+      relay.isCommitted = true;
+      return out.write(bytes, onDrain);
     },
-
     heartbeat() {
       if (isStream) relay.write(HEARTBEAT);
     },
-
     end(bytes) {
-      if (!isCommitted) {
-        commit(
-          isStream ? STREAM_HEADERS : { 'content-type': 'application/json', 'content-length': bytes.length },
-        );
-      }
-      res.end(bytes, 'latin1');
+      relay.isCommitted = true;
+      isEnded = true;
+      out.end(bytes);
     },
-
     cut(reason) {
-      if (closedBy) return;
-      closedBy = reason;
+      if (relay.closedBy) return;
+      relay.closedBy = reason;
       relay.onClose?.(reason);
     },
   };
 
-  res.on('drain', () => relay.onDrain?.());
   res.on('close', () => {
-    if (!res.writableFinished) relay.cut(clientClosed());
+    if (!isEnded) relay.cut(clientClosed());
   });
   // The client may have left while its request was read.
-  if (res.closed || res.destroyed) relay.cut(clientClosed());
+  if (res.destroyed) relay.cut(clientClosed());
   return relay;
+}
+
+interface Output {
+  /** The first call sends the headers along. False: `onDrain` will be called when there is room. */
+  write(bytes: ByteText, onDrain: () => void): boolean;
+  end(bytes: ByteText): void;
+}
+
+function createBodyOutput(res: ServerResponse): Output {
+  return {
+    write() {
+      throw new TypeError('an answer in one piece has no pieces');
+    },
+    end(bytes) {
+      res.writeHead(200, { 'content-type': 'application/json', 'content-length': bytes.length });
+      res.end(bytes, 'latin1');
+    },
+  };
+}
+
+/**
+ * Chunks are framed here and written to the socket as one string: res.write makes four writes of
+ * one, gathers them until the next tick and copies each. That is the largest single cost of a
+ * token in Node; docs/performance.md has the numbers. Where there is no such socket (HTTP/1.0, an
+ * answer that waits for an earlier one on its connection) res.write does it.
+ */
+function createStreamOutput(res: ServerResponse): Output {
+  let socket: Socket | undefined;
+
+  function commit(): void {
+    if (res.socket && res.req.httpVersionMinor > 0) {
+      res.writeHead(200, { ...STREAM_HEADERS, 'transfer-encoding': 'chunked' });
+      // The framing is ours from here on; ending the message stays with Node.
+      res.chunkedEncoding = false;
+      socket = res.socket;
+      socket.cork();
+      res.flushHeaders();
+    } else {
+      res.writeHead(200, STREAM_HEADERS);
+    }
+  }
+
+  return {
+    write(bytes, onDrain) {
+      const isFirst = !res.headersSent;
+      if (isFirst) commit();
+      let hasRoom: boolean;
+      if (socket) {
+        hasRoom = socket.write(frame(bytes), 'latin1');
+        if (isFirst) socket.uncork();
+      } else {
+        hasRoom = res.write(bytes, 'latin1');
+      }
+      if (!hasRoom) (socket ?? res).once('drain', onDrain);
+      return hasRoom;
+    },
+    end(bytes) {
+      const isFirst = !res.headersSent;
+      if (isFirst) commit();
+      if (socket) {
+        socket.write(`${frame(bytes)}0\r\n\r\n`, 'latin1');
+        if (isFirst) socket.uncork();
+        res.end();
+      } else {
+        res.end(bytes, 'latin1');
+      }
+    },
+  };
+}
+
+/** RFC 9112, section 7.1. A chunk of nothing would end the body. */
+function frame(bytes: ByteText): string {
+  return bytes === '' ? '' : `${bytes.length.toString(16)}\r\n${bytes}\r\n`;
 }
 
 function clientClosed(): GatewayError {

@@ -6,9 +6,9 @@
 
 import { connect, type Socket } from 'node:net';
 import { GatewayError, toGatewayError } from '../core/errors.ts';
-import type { BodyReader, UpstreamResponse } from '../core/ports.ts';
+import type { BodyReader, UpstreamBody, UpstreamResponse } from '../core/ports.ts';
 import type { ByteText } from '../core/stream.ts';
-import { createResponseParser } from '../wire/http1.ts';
+import { closeParser, createResponseParser, pushBytes, resetParser } from '../wire/http1.ts';
 import {
   connectFailure,
   connectionLost,
@@ -24,6 +24,9 @@ const MAX_IDLE_CONNECTIONS = 1024;
 const DISCARD_BYTES = 64 * 1024;
 const DISCARD_MS = 1000;
 const READ_BUFFER_BYTES = 64 * 1024;
+
+/** What toString('latin1', …) ends in, without the way there; every Node has it, its types do not. */
+type Latin1Sliceable = Uint8Array & { latin1Slice(start: number, end: number): string };
 
 /** One request and its answer on a connection. */
 interface Carried {
@@ -107,7 +110,7 @@ function openConnection(pool: Pool): Connection {
   });
   socket.on('end', () => {
     // A body without a length ends so.
-    if (!parser.close()) fail(lost());
+    if (!closeParser(parser)) fail(lost());
   });
   socket.on('error', (cause) => {
     fail(isConnected ? lost(cause) : connectFailure(cause));
@@ -125,7 +128,7 @@ function openConnection(pool: Pool): Connection {
       return false;
     }
     try {
-      parser.push((buffer as Buffer).toString('latin1', 0, length) as ByteText);
+      pushBytes(parser, (buffer as Latin1Sliceable).latin1Slice(0, length) as ByteText);
     } catch (error) {
       fail(error);
     }
@@ -161,7 +164,7 @@ function openConnection(pool: Pool): Connection {
   const connection: Connection = {
     carry(request, signal) {
       return new Promise((resolve, reject) => {
-        parser.reset();
+        resetParser(parser);
         socket.setTimeout(0);
         carried = createCarried({ socket, signal, resolve, reject, release, fail });
         socket.write(printRequest(request, pool.hostHeader));
@@ -197,30 +200,30 @@ function createCarried({ socket, signal, resolve, reject, release, fail }: Carri
   }
   signal.addEventListener('abort', onAbort, { once: true });
 
+  const body: UpstreamBody = {
+    read(given) {
+      reader = given;
+      if (early !== '') given.chunk(early as ByteText);
+      early = '';
+      if (isEnded) given.end();
+      else if (failure) given.error(failure);
+      else socket.resume();
+    },
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
+    discard() {
+      if (isEnded) return;
+      discarded = 0;
+      signal.removeEventListener('abort', onAbort);
+      socket.setTimeout(DISCARD_MS);
+      socket.resume();
+    },
+  };
+
   return {
     head(status, headers) {
       hasHead = true;
-      resolve({
-        status,
-        headers,
-        read(given) {
-          reader = given;
-          if (early !== '') given.chunk(early as ByteText);
-          early = '';
-          if (isEnded) given.end();
-          else if (failure) given.error(failure);
-          else socket.resume();
-        },
-        pause: () => socket.pause(),
-        resume: () => socket.resume(),
-        discard() {
-          if (isEnded) return;
-          discarded = 0;
-          signal.removeEventListener('abort', onAbort);
-          socket.setTimeout(DISCARD_MS);
-          socket.resume();
-        },
-      });
+      resolve({ status, headers, body });
     },
     body(bytes) {
       if (discarded >= 0) {

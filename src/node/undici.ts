@@ -83,23 +83,25 @@ function createHandler({ signal, connectMs, resolve, reject }: HandlerOptions): 
       resolve({
         status,
         headers: flatten(headers),
-        read(to) {
-          reader = to;
-          if (early !== '') to.chunk(early as ByteText);
-          early = '';
-          if (isEnded) to.end();
-          else if (failure) to.error(failure);
-          else given.resume();
-        },
-        pause() {
-          given.pause();
-        },
-        resume() {
-          given.resume();
-        },
-        discard() {
-          discarded = 0;
-          given.resume();
+        body: {
+          read(to) {
+            reader = to;
+            if (early !== '') to.chunk(early as ByteText);
+            early = '';
+            if (isEnded) to.end();
+            else if (failure) to.error(failure);
+            else given.resume();
+          },
+          pause() {
+            given.pause();
+          },
+          resume() {
+            given.resume();
+          },
+          discard() {
+            discarded = 0;
+            given.resume();
+          },
         },
       });
     },

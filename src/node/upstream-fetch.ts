@@ -1,7 +1,7 @@
 /** A `fetch` that goes through the gateway's own connections, for clients that want one. */
 
 import { GatewayError } from '../core/errors.ts';
-import type { Backend, Send, UpstreamResponse } from '../core/ports.ts';
+import type { Backend, Send, UpstreamBody } from '../core/ports.ts';
 
 /** Of a model list or description: forty backends with hundreds of models stay far below. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -20,20 +20,20 @@ export function createUpstreamFetch(send: Send, backend: Backend, signal: AbortS
       },
       signal,
     );
-    const bytes = await readBytes(response);
+    const bytes = await readBytes(response.body);
     return new Response(Buffer.from(bytes, 'latin1'), { status: response.status, headers: response.headers });
   };
 }
 
-function readBytes(response: UpstreamResponse): Promise<string> {
+function readBytes(body: UpstreamBody): Promise<string> {
   return new Promise((resolve, reject) => {
     let bytes = '';
-    response.read({
+    body.read({
       chunk(chunk) {
         if (bytes.length > MAX_BODY_BYTES) return;
         bytes += chunk;
         if (bytes.length <= MAX_BODY_BYTES) return;
-        response.discard();
+        body.discard();
         reject(
           new GatewayError('upstream_invalid_response', {
             message: `The upstream server sent more than ${String(MAX_BODY_BYTES)} bytes.`,

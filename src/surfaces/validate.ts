@@ -1,6 +1,6 @@
 /** A schema's complaint about a request body → the 400 that OpenAI would send. */
 
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { GatewayError } from '../core/errors.ts';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
 import { nestingOf } from '../wire/json-slice.ts';

@@ -15,17 +15,23 @@ export interface ResponseListener {
   end(): void;
 }
 
+type Phase = 'head' | 'size' | 'data' | 'data-end' | 'trailer' | 'length' | 'until-close' | 'complete';
+
+/** The state of a connection's parser: every open stream has one, so it is data and no closures. */
 export interface ResponseParser {
-  /** Throws upstream_invalid_response for anything that is not a response. */
-  push(bytes: ByteText): void;
-  /** The peer closed: that may be how the message ends. False when it was cut short. */
-  close(): boolean;
-  /** Makes ready for the next response on the connection. */
-  reset(): void;
+  readonly listener: ResponseListener;
+  phase: Phase;
   /** Nothing of the current response has arrived. */
-  readonly isUntouched: boolean;
+  isUntouched: boolean;
   /** Whether the connection may carry another request once the message is complete. */
-  readonly isReusable: boolean;
+  isReusable: boolean;
+  /** The beginning of something whose end has not arrived. */
+  rest: string;
+  /** Bytes of the body or chunk still to come. */
+  remaining: number;
+  trailers: number;
+  /** What the current push holds of the body. */
+  body: string;
 }
 
 const MAX_HEAD_BYTES = 64 * 1024;
@@ -39,173 +45,163 @@ const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: |$)/;
 const FIELD_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/;
 const CR = 0x0d;
 
-type State = 'head' | 'size' | 'data' | 'data-end' | 'trailer' | 'length' | 'until-close' | 'complete';
-
 export function createResponseParser(listener: ResponseListener): ResponseParser {
-  let state: State = 'head';
-  let isUntouched = true;
-  let isReusable = true;
-  /** The beginning of something whose end has not arrived. */
-  let rest = '';
-  /** Bytes of the body or chunk still to come. */
-  let remaining = 0;
-  let trailers = 0;
-  /** What this push holds of the body. */
-  let body = '';
-
-  /** Takes one thing from `at` on and returns where it ends; -1 when its end has not arrived. */
-  function step(bytes: string, at: number): number {
-    switch (state) {
-      case 'size':
-        return takeSize(bytes, at);
-      case 'data':
-      case 'length':
-        return takeData(bytes, at);
-      case 'data-end':
-        return takeDataEnd(bytes, at);
-      case 'until-close':
-        body += bytes.slice(at);
-        return bytes.length;
-      case 'head':
-        return takeHead(bytes, at);
-      case 'trailer':
-        return takeTrailer(bytes, at);
-      case 'complete':
-        isReusable = false; // who sends more than was asked for is not to be asked again
-        return bytes.length;
-    }
-  }
-
-  function takeSize(bytes: string, at: number): number {
-    const end = endOfLine(bytes, at, MAX_CONTROL_BYTES);
-    if (end < 0) return -1;
-    let size = 0;
-    let i = at;
-    for (; i < end; i++) {
-      const digit = hexDigit(bytes.charCodeAt(i));
-      if (digit < 0) break;
-      size = size * 16 + digit;
-    }
-    // An extension may follow; nothing else may.
-    const isSize = i > at && i - at <= MAX_LENGTH_DIGITS && (i === end || ' \t;'.includes(bytes.charAt(i)));
-    if (!isSize) throw invalid('a broken chunk');
-    remaining = size;
-    state = size === 0 ? 'trailer' : 'data';
-    return end + 2;
-  }
-
-  function takeData(bytes: string, at: number): number {
-    const end = Math.min(bytes.length, at + remaining);
-    body += bytes.slice(at, end);
-    remaining -= end - at;
-    if (remaining === 0) state = state === 'length' ? 'complete' : 'data-end';
-    return end;
-  }
-
-  function takeDataEnd(bytes: string, at: number): number {
-    if (bytes.length < at + 2) return -1;
-    if (!bytes.startsWith('\r\n', at)) throw invalid('a broken chunk');
-    state = 'size';
-    return at + 2;
-  }
-
-  function takeTrailer(bytes: string, at: number): number {
-    const end = endOfLine(bytes, at, MAX_CONTROL_BYTES);
-    if (end < 0) return -1;
-    if (end === at) state = 'complete';
-    else if (++trailers > MAX_TRAILERS) throw invalid('too many trailers');
-    return end + 2;
-  }
-
-  function takeHead(bytes: string, at: number): number {
-    const end = bytes.indexOf('\r\n\r\n', at);
-    if ((end < 0 ? bytes.length : end) - at > MAX_HEAD_BYTES) throw invalid('a header that is too large');
-    if (end < 0) return -1;
-    const [statusLine = '', ...fieldLines] = bytes.slice(at, end).split('\r\n');
-    const [, minor, digits] = STATUS_LINE.exec(statusLine) ?? [];
-    if (digits === undefined) throw invalid('no HTTP/1.1 status line');
-    const status = Number(digits);
-    if (status === 101) throw invalid('a change of protocol');
-    if (status < 200) return end + 4; // an interim response: the final one follows
-    const headers = toHeaders(fieldLines);
-    beginBody(status, headers);
-    isReusable = isReusable && isKeptAlive(minor === '1', headers.connection);
-    listener.head(status, headers);
-    return end + 4;
-  }
-
-  function beginBody(status: number, headers: Readonly<Record<string, string>>): void {
-    const { 'transfer-encoding': encoding, 'content-length': length } = headers;
-    if (encoding !== undefined) {
-      if (encoding.toLowerCase() !== 'chunked' || length !== undefined) throw invalid('an ambiguous length');
-      state = 'size';
-    } else if (status === 204 || status === 304) {
-      state = 'complete';
-    } else if (length !== undefined) {
-      if (!/^\d+$/.test(length) || length.length > MAX_LENGTH_DIGITS) throw invalid('an ambiguous length');
-      remaining = Number(length);
-      state = remaining === 0 ? 'complete' : 'length';
-    } else {
-      state = 'until-close';
-      isReusable = false;
-    }
-  }
-
-  /** What was understood before a fault is told before the fault. */
-  function takeAll(bytes: string): void {
-    let at = 0;
-    try {
-      while (at < bytes.length) {
-        const next = step(bytes, at);
-        if (next < 0) {
-          rest = bytes.slice(at);
-          break;
-        }
-        at = next;
-      }
-    } finally {
-      if (body !== '') listener.body(body as ByteText);
-    }
-  }
-
   return {
-    push(bytes) {
-      const wasComplete = state === 'complete';
-      const input = rest === '' ? bytes : rest + bytes;
-      rest = '';
-      body = '';
-      isUntouched = false;
-      takeAll(input);
-      if (state === 'complete' && !wasComplete) listener.end();
-    },
-    close() {
-      if (state === 'complete') return true;
-      if (state !== 'until-close') return false;
-      state = 'complete';
-      listener.end();
-      return true;
-    },
-    reset() {
-      state = 'head';
-      isUntouched = true;
-      isReusable = true;
-      rest = '';
-      body = '';
-      trailers = 0;
-    },
-    get isUntouched() {
-      return isUntouched;
-    },
-    get isReusable() {
-      return isReusable;
-    },
+    listener,
+    phase: 'head',
+    isUntouched: true,
+    isReusable: true,
+    rest: '',
+    remaining: 0,
+    trailers: 0,
+    body: '',
   };
 }
 
+/** Makes ready for the next response on the connection. */
+export function resetParser(parser: ResponseParser): void {
+  parser.phase = 'head';
+  parser.isUntouched = true;
+  parser.isReusable = true;
+  parser.rest = '';
+  parser.trailers = 0;
+}
+
+/** Takes one read. Throws upstream_invalid_response for anything that is not a response. */
+export function pushBytes(parser: ResponseParser, bytes: ByteText): void {
+  const wasComplete = parser.phase === 'complete';
+  const input = parser.rest === '' ? bytes : parser.rest + bytes;
+  parser.rest = '';
+  parser.body = '';
+  parser.isUntouched = false;
+  try {
+    takeAll(parser, input);
+  } finally {
+    // What was understood before a fault is told before the fault.
+    if (parser.body !== '') parser.listener.body(parser.body as ByteText);
+  }
+  if (parser.phase === 'complete' && !wasComplete) parser.listener.end();
+}
+
+/** The peer closed: that may be how the message ends. False when it was cut short. */
+export function closeParser(parser: ResponseParser): boolean {
+  if (parser.phase === 'until-close') {
+    parser.phase = 'complete';
+    parser.listener.end();
+  }
+  return parser.phase === 'complete';
+}
+
+function takeAll(parser: ResponseParser, bytes: string): void {
+  let at = 0;
+  while (at < bytes.length) {
+    const next = takeOne(parser, bytes, at);
+    if (next < 0) {
+      parser.rest = bytes.slice(at);
+      return;
+    }
+    at = next;
+  }
+}
+
+/** Takes one thing from `at` on and returns where it ends; -1 when its end has not arrived. */
+function takeOne(parser: ResponseParser, bytes: string, at: number): number {
+  switch (parser.phase) {
+    case 'size':
+      return takeSize(parser, bytes, at);
+    case 'data':
+    case 'length':
+      return takeData(parser, bytes, at);
+    case 'data-end':
+      if (bytes.length < at + 2) return -1;
+      if (!bytes.startsWith('\r\n', at)) throw invalid('a broken chunk');
+      parser.phase = 'size';
+      return at + 2;
+    case 'until-close':
+      parser.body += bytes.slice(at);
+      return bytes.length;
+    case 'head':
+      return takeHead(parser, bytes, at);
+    case 'trailer':
+      return takeTrailer(parser, bytes, at);
+    case 'complete':
+      parser.isReusable = false; // who sends more than was asked for is not to be asked again
+      return bytes.length;
+  }
+}
+
+function takeSize(parser: ResponseParser, bytes: string, at: number): number {
+  const end = endOfLine(bytes, at);
+  if (end < 0) return -1;
+  let size = 0;
+  let i = at;
+  for (; i < end; i++) {
+    const digit = hexDigit(bytes.charCodeAt(i));
+    if (digit < 0) break;
+    size = size * 16 + digit;
+  }
+  // An extension may follow; nothing else may.
+  const isSize = i > at && i - at <= MAX_LENGTH_DIGITS && (i === end || ' \t;'.includes(bytes.charAt(i)));
+  if (!isSize) throw invalid('a broken chunk');
+  parser.remaining = size;
+  parser.phase = size === 0 ? 'trailer' : 'data';
+  return end + 2;
+}
+
+function takeData(parser: ResponseParser, bytes: string, at: number): number {
+  const end = Math.min(bytes.length, at + parser.remaining);
+  parser.body += bytes.slice(at, end);
+  parser.remaining -= end - at;
+  if (parser.remaining === 0) parser.phase = parser.phase === 'length' ? 'complete' : 'data-end';
+  return end;
+}
+
+function takeTrailer(parser: ResponseParser, bytes: string, at: number): number {
+  const end = endOfLine(bytes, at);
+  if (end < 0) return -1;
+  if (end === at) parser.phase = 'complete';
+  else if (++parser.trailers > MAX_TRAILERS) throw invalid('too many trailers');
+  return end + 2;
+}
+
+function takeHead(parser: ResponseParser, bytes: string, at: number): number {
+  const end = bytes.indexOf('\r\n\r\n', at);
+  if ((end < 0 ? bytes.length : end) - at > MAX_HEAD_BYTES) throw invalid('a header that is too large');
+  if (end < 0) return -1;
+  const [statusLine = '', ...fieldLines] = bytes.slice(at, end).split('\r\n');
+  const [, minor, digits] = STATUS_LINE.exec(statusLine) ?? [];
+  if (digits === undefined) throw invalid('no HTTP/1.1 status line');
+  const status = Number(digits);
+  if (status === 101) throw invalid('a change of protocol');
+  if (status < 200) return end + 4; // an interim response: the final one follows
+  const headers = toHeaders(fieldLines);
+  beginBody(parser, status, headers);
+  parser.isReusable &&= isKeptAlive(minor === '1', headers.connection);
+  parser.listener.head(status, headers);
+  return end + 4;
+}
+
+function beginBody(parser: ResponseParser, status: number, headers: Readonly<Record<string, string>>): void {
+  const { 'transfer-encoding': encoding, 'content-length': length } = headers;
+  if (encoding !== undefined) {
+    if (encoding.toLowerCase() !== 'chunked' || length !== undefined) throw invalid('an ambiguous length');
+    parser.phase = 'size';
+  } else if (status === 204 || status === 304) {
+    parser.phase = 'complete';
+  } else if (length !== undefined) {
+    if (!/^\d+$/.test(length) || length.length > MAX_LENGTH_DIGITS) throw invalid('an ambiguous length');
+    parser.remaining = Number(length);
+    parser.phase = parser.remaining === 0 ? 'complete' : 'length';
+  } else {
+    parser.phase = 'until-close';
+    parser.isReusable = false;
+  }
+}
+
 /** The index of the CR that ends the line; -1 when it has not arrived. */
-function endOfLine(bytes: string, at: number, limit: number): number {
+function endOfLine(bytes: string, at: number): number {
   const lf = bytes.indexOf('\n', at);
-  if ((lf < 0 ? bytes.length : lf) - at > limit) throw invalid('a line that is too long');
+  if ((lf < 0 ? bytes.length : lf) - at > MAX_CONTROL_BYTES) throw invalid('a line that is too long');
   if (lf < 0) return -1;
   if (lf === at || bytes.charCodeAt(lf - 1) !== CR) throw invalid('a line without its end');
   return lf - 1;
@@ -224,7 +220,7 @@ function toHeaders(lines: readonly string[]): Record<string, string> {
     if (name === undefined || value === undefined) throw invalid('a broken header field');
     const key = name.toLowerCase();
     const earlier = headers[key];
-    // Two lengths, equal or not, are one too many (RFC 9112, section 6.3).
+    // Two lengths, equal or not, become one that is no number (RFC 9112, section 6.3).
     headers[key] = earlier === undefined ? value : `${earlier}, ${value}`;
   }
   return headers;

@@ -34,9 +34,7 @@ export function toFinishReason(
   return hasCalls ? 'tool_calls' : hasFunctionCall ? 'function_call' : 'stop';
 }
 
-/** undefined when there is no usage in it. */
-export function toUsage(value: unknown): Usage | undefined {
-  if (!isJsonObject(value)) return undefined;
+export function toUsage(value: JsonObject): Usage {
   const { prompt_tokens_details: prompt, completion_tokens_details: completion } = value;
   return {
     prompt: count(value.prompt_tokens),

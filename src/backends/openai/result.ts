@@ -29,7 +29,7 @@ export function toResult(json: string, shape: AnswerShape): Result {
   if (failure) throw failure;
   const choices = Array.isArray(parsed.choices) ? parsed.choices.filter(isJsonObject) : [];
   if (choices.length === 0) throw invalidAnswer();
-  const usage = toUsage(parsed.usage);
+  const usage = isJsonObject(parsed.usage) ? toUsage(parsed.usage) : null;
   const { id, created, ...identity } = identityOf(parsed, shape);
   return {
     body: {
@@ -40,7 +40,7 @@ export function toResult(json: string, shape: AnswerShape): Result {
       choices: choices.map((choice, i) => toChoice(choice, i, shape)),
       ...(usage && isJsonObject(parsed.usage) && { usage: toUsageObject(parsed.usage, usage) }),
     },
-    usage: usage ?? null,
+    usage,
   };
 }
 

@@ -8,7 +8,7 @@ import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
 import type { AnswerShape, DecodeLimits } from '../../core/ports.ts';
 import { reasoningFields } from '../../core/reasoning.ts';
-import type { ByteText, Converter, Usage } from '../../core/stream.ts';
+import type { ByteText, Converter, Owned } from '../../core/stream.ts';
 import { createEventReader } from '../../wire/events.ts';
 import { encodeUtf8, decodeUtf8 } from '../../wire/utf8.ts';
 import { spokenFailure } from './failure.ts';
@@ -34,22 +34,19 @@ export function createChatPassthrough(
   const template = createTokenTemplate();
   let out = '';
   let records = 0;
-  let hasSpoken = false;
   let identity: JsonObject | undefined;
-  let usage: Usage | undefined;
   let usageObject: JsonObject | undefined;
-  let isDone = false;
 
   const events = createEventReader(limits.maxRecordBytes, {
     plain(data) {
-      const event = useFastPath && !isDone ? template.fill(data) : '';
+      const event = useFastPath && !converter.isDone ? template.fill(data) : '';
       if (event === '') return false;
       out += event;
       records++;
       return true;
     },
     event(data) {
-      if (isDone) return;
+      if (converter.isDone) return;
       records++;
       if (data.trim() === '[DONE]') {
         conclude();
@@ -70,8 +67,8 @@ export function createChatPassthrough(
     if (failure) throw failure;
     identity ??= identityOf(chunk, shape);
     if (isJsonObject(chunk.usage)) {
-      usage = toUsage(chunk.usage);
-      usageObject = usage && toUsageObject(chunk.usage, usage);
+      converter.usage = toUsage(chunk.usage);
+      usageObject = toUsageObject(chunk.usage, converter.usage);
     }
     const parts = Array.isArray(chunk.choices) ? chunk.choices.filter(isJsonObject) : [];
     const before = out.length;
@@ -100,6 +97,7 @@ export function createChatPassthrough(
     emitRole(index, state, false);
     emitChoice(index, {}, reason, null);
     state.hasFinished = true;
+    converter.hasFinished = [...choices.values()].every((each) => each.hasFinished);
     template.forget();
   }
 
@@ -113,6 +111,7 @@ export function createChatPassthrough(
         hasFinished: false,
       };
       choices.set(index, state);
+      converter.hasFinished = false;
     }
     return state;
   }
@@ -122,7 +121,7 @@ export function createChatPassthrough(
     const deltas: JsonObject[] = [];
     const thinking = reasoningOf(delta);
     if (thinking !== '') {
-      hasSpoken = true;
+      converter.hasSpoken = true;
       const fields = reasoningFields(shape.reasoningKeys, thinking);
       if (Object.keys(fields).length > 0) deltas.push({ ...fields });
     }
@@ -136,7 +135,7 @@ export function createChatPassthrough(
     if (isJsonObject(delta.function_call)) state.hasFunctionCall = true;
     const calls = Array.isArray(delta.tool_calls) ? state.calls.normalise(delta.tool_calls) : [];
     if (calls.length > 0) deltas.push({ tool_calls: calls });
-    if (deltas.length > 0) hasSpoken = true;
+    if (deltas.length > 0) converter.hasSpoken = true;
     return deltas;
   }
 
@@ -168,14 +167,10 @@ export function createChatPassthrough(
     out += `data: ${encodeUtf8(JSON.stringify(chunk))}\n\n`;
   }
 
-  function hasFinished(): boolean {
-    return choices.size > 0 && [...choices.values()].every((state) => state.hasFinished);
-  }
-
   /** Nothing more will come. Throws when the answer had no end. */
   function conclude(): void {
-    if (isDone) return;
-    if (!hasFinished()) {
+    if (converter.isDone) return;
+    if (!converter.hasFinished) {
       throw new GatewayError('upstream_incomplete_response', {
         message:
           choices.size === 0
@@ -183,13 +178,17 @@ export function createChatPassthrough(
             : 'The upstream server closed the stream before the response was complete.',
       });
     }
-    isDone = true;
+    converter.isDone = true;
     if (shape.includeUsage && usageObject) emit([], usageObject);
     out += 'data: [DONE]\n\n';
   }
 
-  return {
-    push: events.push,
+  const converter: Owned<Converter> = {
+    push(bytes) {
+      const before = records;
+      events.push(bytes);
+      return records !== before;
+    },
     end() {
       events.end();
       conclude();
@@ -199,20 +198,10 @@ export function createChatPassthrough(
       out = '';
       return text as ByteText;
     },
-    get records() {
-      return records;
-    },
-    get hasSpoken() {
-      return hasSpoken;
-    },
-    get hasFinished() {
-      return hasFinished();
-    },
-    get isDone() {
-      return isDone;
-    },
-    get usage() {
-      return usage ?? null;
-    },
+    hasSpoken: false,
+    hasFinished: false,
+    isDone: false,
+    usage: null,
   };
+  return converter;
 }

@@ -2,6 +2,7 @@
 
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
 import type { AnswerShape } from '../../core/ports.ts';
+import type { Owned } from '../../core/stream.ts';
 import { argumentsText } from './normalise.ts';
 
 export interface ToolCallPieces {
@@ -22,8 +23,6 @@ interface Call {
 export function createToolCallPieces(shape: AnswerShape): ToolCallPieces {
   const atUpstreamIndex = new Map<unknown, Call>();
   let latest: Call | undefined;
-  let count = 0;
-
   function toPiece(piece: unknown): JsonObject | undefined {
     if (!isJsonObject(piece)) return undefined;
     const called = isJsonObject(piece.function) ? piece.function : {};
@@ -33,22 +32,21 @@ export function createToolCallPieces(shape: AnswerShape): ToolCallPieces {
     if (known && (id === '' || id === known.id)) {
       return { index: known.index, function: { arguments: text } };
     }
-    const call: Call = { index: count++, id: id === '' ? `call_${shape.newId()}` : id };
+    const call: Call = { index: pieces.count++, id: id === '' ? `call_${shape.newId()}` : id };
     atUpstreamIndex.set(piece.index, call);
     latest = call;
     const name = typeof called.name === 'string' ? called.name : '';
     return { index: call.index, id: call.id, type: 'function', function: { name, arguments: text } };
   }
 
-  return {
-    normalise(pieces) {
-      return pieces
+  const pieces: Owned<ToolCallPieces> = {
+    count: 0,
+    normalise(given) {
+      return given
         .map(toPiece)
         .filter((piece) => piece !== undefined)
         .filter((piece) => !shape.firstCallOnly || piece.index === 0);
     },
-    get count() {
-      return count;
-    },
   };
+  return pieces;
 }

@@ -1,6 +1,6 @@
 /** The fields of a chat completion request that the gateway reads, with OpenAI's types and ranges. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { REASONING_EFFORTS, type ChatBody } from '../../core/chat.ts';
 
 /** Not z.int(), which refuses what a 64-bit seed may be. */

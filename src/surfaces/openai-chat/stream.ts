@@ -2,96 +2,123 @@
 
 import type { AnswerShape } from '../../core/ports.ts';
 import { reasoningFields } from '../../core/reasoning.ts';
-import type { ByteText, Encoder, JsonText } from '../../core/stream.ts';
+import type { ByteText, Encoder, JsonText, ToolCall } from '../../core/stream.ts';
 import { HOLE, splitAtHoles } from '../../wire/template.ts';
 import { encodeUtf8 } from '../../wire/utf8.ts';
 import { toChunk, toFunctionCall, toToolCall, toUsageChunk, type Delta } from './answer.ts';
 
 const DONE = 'data: [DONE]\n\n';
 
-/** Role once, one id, one finish, then [usage] and [DONE]; or one error and no [DONE]. */
+interface State {
+  readonly shape: AnswerShape;
+  /** Not yet taken. */
+  out: string;
+  hasRole: boolean;
+  callCount: number;
+  /** The event of a token of text, before and after its literal. */
+  readonly textOpen: string;
+  readonly textClose: string;
+  /** The same for thinking, which may stand under two names; most models send none. */
+  thinkingPieces: readonly string[] | undefined;
+}
+
+/** Role once, one id, one finish, then [usage] and [DONE]. */
 export function createStreamEncoder(shape: AnswerShape): Encoder {
-  let out = '';
-  let hasRole = false;
-  let callCount = 0;
-
-  const [textOpen = '', textClose = ''] = frame({ content: HOLE });
-  const thinkingPieces = frame(reasoningFields(shape.reasoningKeys, HOLE));
-
-  function frame(delta: Delta): string[] {
-    const pieces: string[] = [...splitAtHoles(toChunk(shape, delta))];
-    pieces[0] = `data: ${String(pieces[0])}`;
-    pieces[pieces.length - 1] += '\n\n';
-    return pieces;
-  }
-
-  function emit(payload: object): void {
-    out += `data: ${encodeUtf8(JSON.stringify(payload))}\n\n`;
-  }
-
-  function emitRole(rest: Delta = {}): void {
-    if (hasRole) return;
-    hasRole = true;
-    emit(toChunk(shape, { role: 'assistant', content: '', ...rest }));
-  }
-
-  function emitLogprobs(literal: JsonText, logprobs: ByteText): void {
-    // The published type wants an array where the hole is.
-    const content = HOLE as unknown as [];
-    const [head, middle, tail] = splitAtHoles(
-      toChunk(shape, { content: HOLE }, null, { content, refusal: null }),
-    );
-    out += `data: ${String(head)}${literal}${String(middle)}${logprobs}${String(tail)}\n\n`;
-  }
-
+  const [textOpen = '', textClose = ''] = toPieces(shape, { content: HOLE });
+  const state: State = {
+    shape,
+    out: '',
+    hasRole: false,
+    callCount: 0,
+    textOpen,
+    textClose,
+    thinkingPieces: undefined,
+  };
   return {
     text(literal, logprobs) {
-      emitRole();
-      if (shape.logprobs && logprobs !== undefined) emitLogprobs(literal, logprobs);
-      else out += textOpen + literal + textClose;
+      if (!state.hasRole) emitRole(state);
+      if (shape.logprobs && logprobs !== undefined) emitLogprobs(state, literal, logprobs);
+      else state.out += state.textOpen + literal + state.textClose;
     },
 
     reasoning(literal) {
-      if (shape.reasoningKeys === 'none') {
-        emitRole();
-      } else if (hasRole) {
-        out += thinkingPieces.join(literal);
-      } else {
-        hasRole = true;
-        out += frame({ role: 'assistant', content: '', ...reasoningFields(shape.reasoningKeys, HOLE) }).join(
-          literal,
-        );
-      }
+      emitThinking(state, literal);
     },
 
     toolCalls(calls) {
-      const wanted = shape.firstCallOnly || shape.legacyFunctions ? calls.slice(0, 1 - callCount) : calls;
-      if (wanted.length === 0) return;
-      const delta = shape.legacyFunctions
-        ? { function_call: toFunctionCall(wanted) }
-        : { tool_calls: wanted.map((call, i) => ({ index: callCount + i, ...toToolCall(call, shape) })) };
-      callCount += wanted.length;
-      emit(toChunk(shape, hasRole ? delta : { role: 'assistant', content: null, ...delta }));
-      hasRole = true;
+      emitCalls(state, calls);
     },
 
     toolArguments(literal) {
       // The published type wants the other keys of a call, which were in its first piece.
-      const piece = { index: callCount - 1, function: { arguments: HOLE } };
-      out += frame({ tool_calls: [piece] }).join(literal);
+      const piece = { index: state.callCount - 1, function: { arguments: HOLE } };
+      state.out += toPieces(shape, { tool_calls: [piece] }).join(literal);
     },
 
     finish(reason, usage) {
-      emitRole();
-      emit(toChunk(shape, {}, shape.legacyFunctions && reason === 'tool_calls' ? 'function_call' : reason));
-      if (shape.includeUsage && usage !== null) emit(toUsageChunk(shape, usage));
-      out += DONE;
+      if (!state.hasRole) emitRole(state);
+      const isLegacyCall = shape.legacyFunctions && reason === 'tool_calls';
+      emit(state, toChunk(shape, {}, isLegacyCall ? 'function_call' : reason));
+      if (shape.includeUsage && usage !== null) emit(state, toUsageChunk(shape, usage));
+      state.out += DONE;
     },
 
     take() {
-      const text = out;
-      out = '';
+      const text = state.out;
+      state.out = '';
       return text as ByteText;
     },
   };
+}
+
+/** The event of a delta, cut at its holes. */
+function toPieces(shape: AnswerShape, delta: Delta): string[] {
+  const pieces: string[] = [...splitAtHoles(toChunk(shape, delta))];
+  pieces[0] = `data: ${String(pieces[0])}`;
+  pieces[pieces.length - 1] += '\n\n';
+  return pieces;
+}
+
+function emit(state: State, payload: object): void {
+  state.out += `data: ${encodeUtf8(JSON.stringify(payload))}\n\n`;
+}
+
+function emitRole(state: State): void {
+  state.hasRole = true;
+  emit(state, toChunk(state.shape, { role: 'assistant', content: '' }));
+}
+
+function emitThinking(state: State, literal: JsonText): void {
+  const { shape } = state;
+  if (shape.reasoningKeys === 'none') {
+    if (!state.hasRole) emitRole(state);
+  } else if (state.hasRole) {
+    state.thinkingPieces ??= toPieces(shape, reasoningFields(shape.reasoningKeys, HOLE));
+    state.out += state.thinkingPieces.join(literal);
+  } else {
+    state.hasRole = true;
+    const first = { role: 'assistant', content: '', ...reasoningFields(shape.reasoningKeys, HOLE) } as const;
+    state.out += toPieces(shape, first).join(literal);
+  }
+}
+
+function emitCalls(state: State, calls: readonly ToolCall[]): void {
+  const { shape, callCount } = state;
+  const wanted = shape.firstCallOnly || shape.legacyFunctions ? calls.slice(0, 1 - callCount) : calls;
+  if (wanted.length === 0) return;
+  const delta = shape.legacyFunctions
+    ? { function_call: toFunctionCall(wanted) }
+    : { tool_calls: wanted.map((call, i) => ({ index: callCount + i, ...toToolCall(call, shape) })) };
+  emit(state, toChunk(shape, state.hasRole ? delta : { role: 'assistant', content: null, ...delta }));
+  state.callCount += wanted.length;
+  state.hasRole = true;
+}
+
+function emitLogprobs(state: State, literal: JsonText, logprobs: ByteText): void {
+  // The published type wants an array where the hole is.
+  const content = HOLE as unknown as [];
+  const [head, middle, tail] = splitAtHoles(
+    toChunk(state.shape, { content: HOLE }, null, { content, refusal: null }),
+  );
+  state.out += `data: ${String(head)}${literal}${String(middle)}${logprobs}${String(tail)}\n\n`;
 }
