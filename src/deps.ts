@@ -6,9 +6,9 @@ import { createKeyring } from './admission/keyring.ts';
 import type { AppDeps } from './app.ts';
 import { kinds } from './backends/index.ts';
 import type { Config } from './config/load.ts';
-import type { Backend } from './core/ports.ts';
+import type { Backend, Logger, Now } from './core/ports.ts';
 import { createDispatch } from './gateway/dispatch.ts';
-import { createWatch } from './gateway/watch.ts';
+import { createWatch, type Watch } from './gateway/watch.ts';
 import { createDiscover } from './node/discover.ts';
 import { createLogger } from './node/logger.ts';
 import { createMetrics } from './node/metrics.ts';
@@ -22,6 +22,7 @@ const WATCH_TICK_MS = 250;
 
 export interface Deps extends AppDeps {
   readonly prober: Prober;
+  readonly watch: Watch;
   /** Begins to probe and to watch. */
   start(): void;
   /** From now on the gateway is not ready. */
@@ -30,12 +31,23 @@ export interface Deps extends AppDeps {
   close(): void;
 }
 
+/** What a test may put in the place of the real thing. */
+export interface DepsOverrides {
+  readonly now?: Now;
+  readonly logger?: Logger;
+}
+
 /** `backends`: those of the configuration, or what was found instead. */
-export function createDeps(config: Config, backends: readonly Backend[], openapiPath: URL): Deps {
-  const now = (): number => performance.now();
+export function createDeps(
+  config: Config,
+  backends: readonly Backend[],
+  openapiPath: URL,
+  overrides: DepsOverrides = {},
+): Deps {
+  const now = overrides.now ?? ((): number => performance.now());
   // 32 hex digits: OpenAI takes call ids of 40 characters at most, prefix included.
   const newId = (): string => randomUUID().replaceAll('-', '');
-  const logger = createLogger(config.log);
+  const logger = overrides.logger ?? createLogger(config.log);
   const { send, close: closeSender } = createSender();
   const watch = createWatch(now);
   const pool = createPool(backends, { now, random: Math.random });
@@ -84,6 +96,7 @@ export function createDeps(config: Config, backends: readonly Backend[], openapi
     bodyLimitBytes: config.server.bodyLimitBytes,
     corsOrigins: config.server.corsOrigins,
     prober,
+    watch,
     start() {
       timers.push(setInterval(watch.tick, WATCH_TICK_MS));
       timers.push(setInterval(() => void prober.probeAll(), config.probes.intervalMs));

@@ -1,0 +1,111 @@
+/** The whole gateway in the test's process, on a port of its own. */
+
+import { createApp } from '../../src/app.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import type { JsonObject } from '../../src/core/json.ts';
+import type { Logger } from '../../src/core/ports.ts';
+import { createDeps, type Deps } from '../../src/deps.ts';
+import { createServer } from '../../src/node/server.ts';
+
+export interface LogLine {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: JsonObject;
+}
+
+export interface TestGateway {
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string;
+  readonly port: number;
+  readonly deps: Deps;
+  readonly logs: readonly LogLine[];
+  /** Moves the gateway's clock on and lets it look at its limits. Only with `isClockStopped`. */
+  advance(ms: number): void;
+  /** The value of a metric with exactly these labels; 0 when it was never set. */
+  metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
+  /** POST /v1/chat/completions with a plain question, unless `body` says otherwise. */
+  chat(body?: JsonObject, init?: RequestInit): Promise<Response>;
+  close(): Promise<void>;
+}
+
+export interface GatewayOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** The text of gateway.yaml. */
+  readonly file?: string;
+  /** Time stands still but for advance(), and nothing probes by itself. */
+  readonly isClockStopped?: boolean;
+}
+
+const OPENAPI = new URL('../../openapi.yaml', import.meta.url);
+
+export async function startGateway({
+  env = {},
+  file = '',
+  isClockStopped = false,
+}: GatewayOptions): Promise<TestGateway> {
+  const config = loadConfig({
+    env: { NODE_ENV: 'test', PORT: '0', HOST: '127.0.0.1', ...env, GATEWAY_CONFIG: 'gateway.yaml' },
+    readFile: (path) => {
+      if (path === 'gateway.yaml') return file;
+      throw new Error(`no file ${path}`);
+    },
+    exists: () => true,
+  });
+  const logs: LogLine[] = [];
+  let nowMs = 1000;
+  const deps = createDeps(config, config.backends, OPENAPI, {
+    logger: recordingLogger(logs),
+    ...(isClockStopped && { now: () => nowMs }),
+  });
+  const server = createServer(createApp(deps), deps.dispatch.active);
+  const port = await server.listen(0, '127.0.0.1');
+  await deps.prober.probeAll();
+  if (!isClockStopped) deps.start();
+  const url = `http://127.0.0.1:${String(port)}`;
+  return {
+    url,
+    port,
+    deps,
+    logs,
+    advance(ms) {
+      nowMs += ms;
+      deps.watch.tick();
+    },
+    async metric(name, labels = {}) {
+      const text = await (await fetch(`${url}/metrics`)).text();
+      return sampleOf(text, name, labels);
+    },
+    chat: (body = {}, init = {}) =>
+      fetch(`${url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'hi' }], ...body }),
+        ...init,
+      }),
+    async close() {
+      await server.drain(0);
+      deps.close();
+    },
+  };
+}
+
+function recordingLogger(lines: LogLine[]): Logger {
+  const at =
+    (level: string): Logger['info'] =>
+    (message, fields = {}) => {
+      lines.push({ level, message, fields });
+    };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+function sampleOf(text: string, name: string, labels: Readonly<Record<string, string>>): number {
+  const wanted = Object.entries(labels).map(([key, value]) => `${key}="${value}"`);
+  for (const line of text.split('\n')) {
+    const [, metric, given = '', value] = /^([a-zA-Z_:]+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
+    const parts = given === '' ? [] : given.split(',');
+    if (metric === name && parts.length === wanted.length && wanted.every((part) => parts.includes(part))) {
+      return Number(value);
+    }
+  }
+  return 0;
+}
