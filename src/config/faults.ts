@@ -132,7 +132,7 @@ function nameOf(path: readonly PropertyKey[]): string {
 /** Secrets are not shown, nor what might hold one. */
 function show(value: unknown, path: readonly PropertyKey[]): string {
   if (/key|header/i.test(nameOf(path))) return `a ${typeof value}`;
-  return typeof value === 'string' ? `'${value.slice(0, 80)}'` : String(JSON.stringify(value)).slice(0, 80);
+  return typeof value === 'string' ? `'${value.slice(0, 80)}'` : JSON.stringify(value ?? null).slice(0, 80);
 }
 
 function closest(word: string, candidates: readonly string[]): string | undefined {

@@ -59,7 +59,8 @@ function replaceReferences(node: Scalar, env: Env): string[] {
   const missing: string[] = [];
   const source = String(node.value);
   const replaced = source.replace(REFERENCE, (whole, variable: string, fallback: string | undefined) => {
-    const value = env[variable] || fallback;
+    // An empty variable is one that was not set, as in a shell's `:-`.
+    const value = env[variable] === '' ? fallback : (env[variable] ?? fallback);
     if (value === undefined) missing.push(variable);
     return value ?? whole;
   });

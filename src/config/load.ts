@@ -1,8 +1,7 @@
 /** Environment and file → one frozen Config, or one error that lists every fault. */
 
 import { isJsonObject } from '../core/json.ts';
-import type { Backend, KindName } from '../core/ports.ts';
-import type { Alias } from '../routing/catalog.ts';
+import type { Alias, Backend, BackendAddress, KindName } from '../core/ports.ts';
 import { readEnv, type Env, type EnvSettings, type ReadFile } from './env.ts';
 import { ConfigError } from './fault.ts';
 import { createLocator, crossFaults, toFaults, type Locate } from './faults.ts';
@@ -46,8 +45,9 @@ export function loadConfig({ env, readFile, exists }: ConfigSources): Config {
 }
 
 function openFile(env: Env, readFile: ReadFile, exists: ConfigSources['exists']): ConfigFile {
-  const name = env.GATEWAY_CONFIG || DEFAULT_CONFIG_FILE;
-  if (!env.GATEWAY_CONFIG && !exists(name)) return readConfigFile('', name, env);
+  const given = env.GATEWAY_CONFIG ?? '';
+  const name = given === '' ? DEFAULT_CONFIG_FILE : given;
+  if (given === '' && !exists(name)) return readConfigFile('', name, env);
   let text: string;
   try {
     text = readFile(name);
@@ -111,17 +111,11 @@ function toConfig(settings: Settings, env: Env): Config {
   };
 }
 
-export interface BackendSettings {
-  readonly name: string;
-  readonly kind: KindName;
-  readonly url: string;
-}
-
 type PartialTimeouts = Settings['limits']['timeouts'];
 
 /** A backend with all its defaults, also for one that was found and not configured. */
 export function toBackend(
-  settings: BackendSettings & Partial<Settings['backends'][number]>,
+  settings: BackendAddress & Partial<Settings['backends'][number]>,
   timeouts: PartialTimeouts,
 ): Backend {
   const { name, kind, url, apiKey, weight = 1, maxConcurrency = 0, headers = {} } = settings;

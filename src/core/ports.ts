@@ -22,10 +22,15 @@ export interface Timeouts {
   readonly totalMs: number;
 }
 
-/** One configured upstream server. */
-export interface Backend {
+/** Where a backend is and what it speaks; all the rest has defaults. */
+export interface BackendAddress {
   readonly name: string;
   readonly kind: KindName;
+  readonly url: string;
+}
+
+/** One configured upstream server. */
+export interface Backend extends BackendAddress {
   /** Origin and base path without a trailing slash, e.g. `http://localhost:8000/v1`. */
   readonly url: string;
   readonly apiKey?: string | undefined;
@@ -106,6 +111,14 @@ export interface Resolution {
   readonly targets: readonly Target[];
   /** A configured or discovered name, else 'other': safe as a label. */
   readonly label: string;
+}
+
+/** A model that the operator named in the configuration. */
+export interface Alias {
+  readonly name: string;
+  /** Without `backend`: every backend that lists the model. */
+  readonly targets: readonly { readonly backend?: string | undefined; readonly model: string }[];
+  readonly options: JsonObject;
 }
 
 /** A name as a client may use it. */

@@ -1,5 +1,6 @@
 /** The data path of an answer: upstream reads → converter → relay, one write per read. */
 
+import { toGatewayError } from '../core/errors.ts';
 import type { Exchange, Now, UpstreamBody } from '../core/ports.ts';
 import type { ByteText, Converter } from '../core/stream.ts';
 import type { Watched } from './watch.ts';
@@ -59,7 +60,7 @@ export function pump(
         finish();
       } catch (error) {
         send(converter.take());
-        reject(error as Error);
+        reject(toGatewayError(error));
       }
     }
 
@@ -74,7 +75,7 @@ export function pump(
           if (converter.push(bytes)) watched.hasRecord = true;
         } catch (error) {
           send(converter.take());
-          reject(error as Error);
+          reject(toGatewayError(error));
           return;
         }
         if (converter.isDone) {
@@ -94,7 +95,7 @@ export function pump(
         if (converter.isDone) return;
         // The finish reason was said: the break has cost nothing.
         if (converter.hasFinished) conclude();
-        else reject(error);
+        else reject(toGatewayError(error));
       },
     });
   });

@@ -1,7 +1,7 @@
 /** A request's JSON body as text, within a limit. */
 
 import type { IncomingMessage } from 'node:http';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, toGatewayError } from '../core/errors.ts';
 
 /**
  * Rejects with unsupported_content_type, body_too_large (without reading on), invalid_request for
@@ -30,7 +30,7 @@ export function readBody(req: IncomingMessage, limitBytes: number): Promise<stri
       try {
         resolve(toText(body));
       } catch (error) {
-        reject(error as Error);
+        reject(toGatewayError(error));
       }
     });
     req.on('error', reject);

@@ -46,7 +46,8 @@ export function context({ now, newId, meter, logger }: ContextDeps): RequestHand
     res.on('close', () => {
       const durationMs = now() - own.startedMs;
       // The template and never the path: clients must not be able to invent labels.
-      const route = typeof req.route?.path === 'string' ? req.route.path : 'unmatched';
+      const matched = req.route as { readonly path?: unknown } | undefined;
+      const route = typeof matched?.path === 'string' ? matched.path : 'unmatched';
       // 499: the client left before there was a status to send.
       const status = res.headersSent ? res.statusCode : 499;
       meter.request(method, route, status, durationMs);

@@ -1,10 +1,9 @@
 /** Looks for model servers on this machine, for when nothing is configured. */
 
-import type { Backend, Discover } from '../core/ports.ts';
-import type { BackendSettings } from '../config/load.ts';
+import type { Backend, BackendAddress, Discover } from '../core/ports.ts';
 
 /** The ports on which these servers listen when nobody told them otherwise. */
-export const LOCAL_CANDIDATES: readonly BackendSettings[] = [
+export const LOCAL_CANDIDATES: readonly BackendAddress[] = [
   { name: 'ollama', kind: 'ollama', url: 'http://localhost:11434' },
   { name: 'vllm', kind: 'vllm', url: 'http://localhost:8000/v1' },
   { name: 'lmstudio', kind: 'lmstudio', url: 'http://localhost:1234/v1' },

@@ -5,7 +5,7 @@
  */
 
 import { connect, type Socket } from 'node:net';
-import { GatewayError, toGatewayError } from '../core/errors.ts';
+import { type GatewayError, toGatewayError } from '../core/errors.ts';
 import type { BodyReader, UpstreamBody, UpstreamResponse } from '../core/ports.ts';
 import type { ByteText } from '../core/stream.ts';
 import { closeParser, createResponseParser, pushBytes, resetParser } from '../wire/http1.ts';
@@ -24,6 +24,8 @@ const MAX_IDLE_CONNECTIONS = 1024;
 const DISCARD_BYTES = 64 * 1024;
 const DISCARD_MS = 1000;
 const READ_BUFFER_BYTES = 64 * 1024;
+/** A kept connection that breaks this soon after a request was dying before it; later it was not. */
+const STALE_WITHIN_MS = 500;
 
 /** What toString('latin1', …) ends in, without the way there; every Node has it, its types do not. */
 type Latin1Sliceable = Uint8Array & { latin1Slice(start: number, end: number): string };
@@ -88,6 +90,7 @@ function openConnection(pool: Pool): Connection {
   let carried: Carried | undefined;
   let isConnected = false;
   let isReused = false;
+  let sentMs = 0;
 
   const parser = createResponseParser({
     head: (status, headers) => carried?.head(status, headers),
@@ -136,7 +139,8 @@ function openConnection(pool: Pool): Connection {
   }
 
   function lost(cause?: unknown): Error {
-    return isReused && parser.isUntouched ? new StaleConnectionError() : connectionLost(cause);
+    const isStale = isReused && parser.isUntouched && performance.now() - sentMs < STALE_WITHIN_MS;
+    return isStale ? new StaleConnectionError() : connectionLost(cause);
   }
 
   function fail(error: unknown): void {
@@ -166,6 +170,7 @@ function openConnection(pool: Pool): Connection {
       return new Promise((resolve, reject) => {
         resetParser(parser);
         socket.setTimeout(0);
+        sentMs = performance.now();
         carried = createCarried({ socket, signal, resolve, reject, release, fail });
         socket.write(printRequest(request, pool.hostHeader));
       });

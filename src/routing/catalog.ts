@@ -3,6 +3,7 @@
 import { GatewayError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type {
+  Alias,
   BackendStatus,
   Catalog,
   ListedModel,
@@ -10,14 +11,6 @@ import type {
   Target,
   UpstreamModel,
 } from '../core/ports.ts';
-
-/** A model that the operator named in the configuration. */
-export interface Alias {
-  readonly name: string;
-  /** Without `backend`: every backend that lists the model. */
-  readonly targets: readonly { readonly backend?: string | undefined; readonly model: string }[];
-  readonly options: JsonObject;
-}
 
 interface CatalogOptions {
   readonly aliases: readonly Alias[];

@@ -44,7 +44,11 @@ export function createEventReader(maxBytes: number, listener: EventListener): Ev
     },
   });
 
+  /** What is left has no line end. Half an event is none; these two are whole all the same. */
+  let isLast = false;
+
   const lines = createLineReader(maxBytes, (line) => {
+    if (isLast && !line.startsWith('{') && line !== `${DATA}[DONE]`) return;
     if (line === '') {
       if (!isOpen) return;
       isOpen = false;
@@ -63,6 +67,8 @@ export function createEventReader(maxBytes: number, listener: EventListener): Ev
   return {
     push: lines.push,
     end() {
+      isLast = true;
+      lines.end();
       if (isOpen) parser.feed('\n');
       isOpen = false;
     },

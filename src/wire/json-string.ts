@@ -8,7 +8,7 @@ const BACKSLASH = 0x5c;
 const LETTER_U = 0x75;
 
 /** What may follow a backslash (RFC 8259, section 7), but for `u`. */
-const ESCAPES = new Set([...'"\\/bfnrt'].map((c) => c.charCodeAt(0)));
+const ESCAPES = new Set(Array.from('"\\/bfnrt', (c) => c.charCodeAt(0)));
 
 /**
  * The index of the quote that closes the literal opened just before `start`, or -1 when what

@@ -4,7 +4,7 @@ import type { ByteText } from '../core/stream.ts';
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const encoder = new TextEncoder();
-const NOT_ASCII = /[^\x00-\x7f]/; // eslint-disable-line no-control-regex -- the range is the point
+const NOT_ASCII = /[^\x00-\x7f]/;
 
 /** Malformed sequences become U+FFFD, as every HTTP client does it. */
 export function decodeUtf8(bytes: ByteText): string {

@@ -14,7 +14,7 @@ const RANDOM_CUTS = 40;
 export function* chunkingsOf(bytes: string): Generator<Chunking> {
   yield { name: 'whole', pieces: [bytes as ByteText] };
   yield { name: 'a record a read', pieces: (bytes.match(/[^\n]*\n|[^\n]+$/g) ?? []) as ByteText[] };
-  yield { name: 'a byte a read', pieces: [...bytes] as ByteText[] };
+  yield { name: 'a byte a read', pieces: Array.from(bytes) as ByteText[] };
   const stride = bytes.length <= ALL_SPLITS_UP_TO ? 1 : 7;
   for (let at = 1; at < bytes.length; at += stride) {
     yield {

@@ -15,6 +15,11 @@ export interface ReadStream {
 
 /** Reads to the end. Rejects when the body breaks. */
 export async function readStream(response: Response): Promise<ReadStream> {
+  return parseStream(await openStream(response).rest());
+}
+
+/** The text of a whole stream, taken apart. */
+export function parseStream(text: string): ReadStream {
   const events: unknown[] = [];
   const comments: string[] = [];
   const parser = createParser({
@@ -25,13 +30,7 @@ export async function readStream(response: Response): Promise<ReadStream> {
       comments.push(comment);
     },
   });
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  for await (const chunk of response.body ?? [])
-    parser.feed(decoder.decode(chunk as Uint8Array, { stream: true }));
-  return summarise(events, comments);
-}
-
-function summarise(events: readonly unknown[], comments: readonly string[]): ReadStream {
+  parser.feed(text);
   const chunks = events.filter((event) => event !== '[DONE]') as Chunk[];
   return {
     events,
@@ -47,25 +46,33 @@ interface Chunk {
   readonly error?: { readonly message: string; readonly code: string | null };
 }
 
-/** A reader over the raw text of a stream that is still going on. */
-export function openStream(response: Response): {
-  next(): Promise<string>;
+/** A stream that is read in steps, so that a test can act between them. */
+export interface OpenStream {
+  /** Reads until this text was seen, and gives all that was seen so far. */
   until(text: string): Promise<string>;
-} {
+  /** Reads to the end, and gives all of it. */
+  rest(): Promise<string>;
+}
+
+export function openStream(response: Response): OpenStream {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-  const decoder = new TextDecoder();
+  const decoder = new TextDecoder('utf-8', { fatal: true });
   let seen = '';
-  async function next(): Promise<string> {
+  /** False at the end. */
+  async function read(): Promise<boolean> {
     const { value, done } = await reader.read();
-    if (done) throw new Error(`the stream ended after: ${seen}`);
-    const text = decoder.decode(value, { stream: true });
-    seen += text;
-    return text;
+    seen += decoder.decode(value, { stream: !done });
+    return !done;
   }
   return {
-    next,
     async until(text) {
-      while (!seen.includes(text)) await next();
+      while (!seen.includes(text)) {
+        if (!(await read())) throw new Error(`the stream ended without ${text}: ${seen}`);
+      }
+      return seen;
+    },
+    async rest() {
+      while (await read());
       return seen;
     },
   };

@@ -3,6 +3,6 @@
 import type { ChatResponse } from 'ollama';
 
 /** The fields are those of Ollama's own client plus newer ones; the values are not to be believed. */
-export type ChatRecord = {
-  readonly [K in keyof ChatResponse | 'prompt_eval_cached_count' | 'error']?: unknown;
-};
+export type ChatRecord = Readonly<
+  Partial<Record<keyof ChatResponse | 'prompt_eval_cached_count' | 'error', unknown>>
+>;

@@ -74,7 +74,7 @@ function topLevel(schema: JsonObject): JsonObject {
     );
   return mergeAll([
     rest,
-    ...branches.map(({ required: _, ...branch }) => branch),
+    ...branches.map((branch) => ({ ...branch, required: [] })),
     { required: required ?? [] },
   ]);
 }

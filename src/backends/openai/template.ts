@@ -103,7 +103,6 @@ function cutOut(payload: string, literal: string): string[] | undefined {
     from = end;
   }
   pieces.push(payload.slice(from));
-  pieces[0] = `data: ${String(pieces[0])}`;
-  pieces[pieces.length - 1] += '\n\n';
-  return pieces;
+  const last = pieces.length - 1;
+  return pieces.map((piece, i) => `${i === 0 ? 'data: ' : ''}${piece}${i === last ? '\n\n' : ''}`);
 }

@@ -254,7 +254,7 @@ function stamp(record: JsonObject): JsonObject {
 
 function mergeChat(records: readonly JsonObject[]): JsonObject {
   const messages = records.map(({ message }) => message).filter(isJsonObject);
-  const thinking = messages.map((message) => String(message.thinking ?? '')).join('');
+  const thoughts = messages.map(({ thinking }) => (typeof thinking === 'string' ? thinking : '')).join('');
   const calls = messages.flatMap((message) =>
     Array.isArray(message.tool_calls) ? (message.tool_calls as unknown[]) : [],
   );
@@ -263,7 +263,7 @@ function mergeChat(records: readonly JsonObject[]): JsonObject {
     message: {
       role: 'assistant',
       content: messages.map(({ content }) => String(content)).join(''),
-      ...(thinking !== '' && { thinking }),
+      ...(thoughts !== '' && { thinking: thoughts }),
       ...(calls.length > 0 && { tool_calls: calls }),
     },
   };

@@ -8,7 +8,6 @@ import type { ChatCompletion } from 'openai/resources';
 import { HOLE, splitAtHoles } from '../../wire/template.ts';
 import { toCompletionUsage, toFunctionCall, toToolCall, type Message } from './answer.ts';
 import { fromJsonText } from '../../wire/json-string.ts';
-import { encodeUtf8 } from '../../wire/utf8.ts';
 
 /** Nothing is sent before the end, so until then another backend may still be tried. */
 export function createResultEncoder(shape: AnswerShape, limits: DecodeLimits): Encoder {

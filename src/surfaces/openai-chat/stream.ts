@@ -73,10 +73,9 @@ export function createStreamEncoder(shape: AnswerShape): Encoder {
 
 /** The event of a delta, cut at its holes. */
 function toPieces(shape: AnswerShape, delta: Delta): string[] {
-  const pieces: string[] = [...splitAtHoles(toChunk(shape, delta))];
-  pieces[0] = `data: ${String(pieces[0])}`;
-  pieces[pieces.length - 1] += '\n\n';
-  return pieces;
+  const pieces = splitAtHoles(toChunk(shape, delta));
+  const last = pieces.length - 1;
+  return pieces.map((piece, i) => `${i === 0 ? 'data: ' : ''}${piece}${i === last ? '\n\n' : ''}`);
 }
 
 function emit(state: State, payload: object): void {
