@@ -1,14 +1,16 @@
 // Bundles src/main.ts into dist/: one file starts three times as fast as a tree of modules.
-// `--watch` rebuilds on every change and restarts the server.
+// `--watch` rebuilds on every change and restarts the server; `--out DIR` builds elsewhere.
 import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { context } from 'esbuild';
 
 const isWatching = process.argv.includes('--watch');
+const outIndex = process.argv.indexOf('--out');
+const outdir = outIndex < 0 ? 'dist' : process.argv[outIndex + 1];
 
 const build = await context({
   entryPoints: ['src/main.ts'],
-  outdir: 'dist',
+  outdir,
   bundle: true,
   // What is imported lazily stays a file of its own.
   splitting: true,
@@ -25,11 +27,11 @@ const build = await context({
   },
 });
 
-await rm('dist', { recursive: true, force: true });
+await rm(outdir, { recursive: true, force: true });
 await build.rebuild();
 if (isWatching) {
   await build.watch();
-  spawn(process.execPath, ['--watch', '--enable-source-maps', 'dist/main.js'], { stdio: 'inherit' }).on(
+  spawn(process.execPath, ['--watch', '--enable-source-maps', `${outdir}/main.js`], { stdio: 'inherit' }).on(
     'exit',
     (code) => process.exit(code ?? 0),
   );

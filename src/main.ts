@@ -14,9 +14,8 @@ import { createSender } from './node/send.ts';
 import { createServer, type GatewayServer } from './node/server.ts';
 import { renderStartupScreen } from './startup-screen.ts';
 
-/** Beside this file's folder, in the repository and in the package. */
-const OPENAPI_FILE = new URL('../openapi.yaml', import.meta.url);
-const PACKAGE_FILE = new URL('../package.json', import.meta.url);
+/** The folder of package.json, in the repository and when installed. */
+const ROOT = findRoot(new URL('./', import.meta.url));
 
 interface Fleet {
   readonly backends: readonly Backend[];
@@ -31,7 +30,7 @@ async function main(): Promise<void> {
     exists: existsSync,
   });
   const fleet = await findFleet(config);
-  const deps = createDeps(config, fleet.backends, OPENAPI_FILE);
+  const deps = createDeps(config, fleet.backends, new URL('openapi.yaml', ROOT));
   const server = createServer(createApp(deps), deps.dispatch.active);
   stopOnSignal(config, deps, server);
   deps.start();
@@ -83,7 +82,7 @@ function stopOnSignal(config: Config, deps: Deps, server: GatewayServer): void {
 
 function announce(config: Config, deps: Deps, { isDemo }: Fleet, port: number): void {
   const { host } = config.server;
-  const { version } = JSON.parse(readFileSync(PACKAGE_FILE, 'utf8')) as { version: string };
+  const { version } = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8')) as { version: string };
   if (config.log.format === 'json') {
     deps.logger.info('listening', { version, host, port });
     return;
@@ -106,6 +105,11 @@ main().catch((error: unknown) => {
   process.stderr.write(`${text}\n`);
   process.exit(error instanceof ConfigError ? CONFIG_EXIT_CODE : 1);
 });
+
+function findRoot(folder: URL): URL {
+  const parent = new URL('../', folder);
+  return existsSync(new URL('package.json', folder)) || parent.href === folder.href ? folder : findRoot(parent);
+}
 
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

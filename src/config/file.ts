@@ -31,7 +31,10 @@ export function readConfigFile(text: string, name: string, env: Env): ConfigFile
     const { line, col } = lineCounter.linePos(offset);
     return `${name}:${String(line)}:${String(col)}`;
   };
-  const faults: Fault[] = document.errors.map(({ pos, message }) => ({ where: at(pos[0]), message }));
+  // The errors after the first one follow from it.
+  const faults: Fault[] = document.errors
+    .slice(0, 1)
+    .map(({ pos, message }) => ({ where: at(pos[0]), message }));
 
   if (faults.length === 0) {
     visit(document, {

@@ -30,7 +30,6 @@ const CREATED = ',"created_at":"';
 const CONTENT = '","message":{"role":"assistant","content":"';
 const THINKING = '","thinking":"';
 const TAIL = '"},"done":false}';
-const BACKSLASH = 0x5c;
 /** What a literal is longer by than its text. */
 const QUOTES = 2;
 
@@ -111,8 +110,8 @@ function takePlainToken(state: State, line: ByteText): boolean {
   if (state.head === '') state.head = commonHead(line);
   const { head } = state;
   if (head === '' || !line.startsWith(head)) return false;
-  const stampEnd = line.indexOf('"', head.length);
-  if (!line.startsWith(CONTENT, stampEnd) || line.charCodeAt(stampEnd - 1) === BACKSLASH) return false;
+  const stampEnd = endOfJsonString(line, head.length);
+  if (stampEnd < 0 || !line.startsWith(CONTENT, stampEnd)) return false;
   const open = stampEnd + CONTENT.length - 1;
   const close = endOfJsonString(line, open + 1);
   if (close < 0) return false;

@@ -1,0 +1,70 @@
+/** The built program as a user runs it: a process with an environment, a screen and an exit code. */
+
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+/** Not dist/, which may be in use. */
+const OUT = join(ROOT, 'node_modules', '.cache', 'program');
+
+export interface Program {
+  readonly process: ChildProcess;
+  /** Resolves with all that was printed when it holds this text; rejects when the program ends without it. */
+  until(text: string): Promise<string>;
+  /** Resolves when it has ended. */
+  readonly ended: Promise<{
+    code: number | null;
+    signal: NodeJS.Signals | null;
+    stdout: string;
+    stderr: string;
+  }>;
+}
+
+/** Once for each test file that runs programs. */
+export function buildProgram(): void {
+  execFileSync(process.execPath, ['scripts/build.mjs', '--out', OUT], { cwd: ROOT });
+}
+
+/** Nothing of the test's own environment but PATH goes along; the working folder is an empty one. */
+export function runProgram(env: Readonly<Record<string, string>>): Program {
+  const child = spawn(process.execPath, [join(OUT, 'main.js')], {
+    cwd: mkdtempSync(join(tmpdir(), 'gateway-')),
+    env: { PATH: process.env.PATH, PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  const waiting = new Set<() => void>();
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    for (const look of waiting) look();
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const ended = new Promise<Awaited<Program['ended']>>((resolve) => {
+    child.on('close', (code, signal) => {
+      resolve({ code, signal, stdout, stderr });
+    });
+  });
+  return {
+    process: child,
+    ended,
+    until: (text) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (!stdout.includes(text)) return;
+          waiting.delete(look);
+          resolve(stdout);
+        };
+        waiting.add(look);
+        look();
+        void ended.then(({ code }) => {
+          reject(new Error(`ended with ${String(code)} before it printed ${text}: ${stdout}${stderr}`));
+        });
+      }),
+  };
+}
