@@ -1,15 +1,17 @@
 #!/usr/bin/env node
-/** Entry: loads the configuration and runs one server until a signal ends it. The only process.exit. */
+/** Entry: loads the configuration and runs one server, or forks workers. The only process.exit. */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { configDotenv } from 'dotenv';
 import { createApp } from './app.ts';
 import { ConfigError, CONFIG_EXIT_CODE } from './config/fault.ts';
 import { loadConfig, toBackend, type Config } from './config/load.ts';
-import type { Backend } from './core/ports.ts';
+import type { Backend, BackendAddress } from './core/ports.ts';
 import { createDeps, type Deps } from './deps.ts';
+import { isWorker, obeyPrimary, runPrimary } from './node/cluster.ts';
 import { detectBackends, LOCAL_CANDIDATES } from './node/detect.ts';
 import { createDiscover } from './node/discover.ts';
+import { createLogger } from './node/logger.ts';
 import { createSender } from './node/send.ts';
 import { createServer, type GatewayServer } from './node/server.ts';
 import { renderStartupScreen } from './startup-screen.ts';
@@ -22,6 +24,10 @@ interface Fleet {
   readonly isDemo: boolean;
 }
 
+/** What a worker is told by the primary, in its environment. */
+const FOUND_VARIABLE = 'GATEWAY_FOUND_BACKENDS';
+const ANNOUNCE_VARIABLE = 'GATEWAY_ANNOUNCE';
+
 async function main(): Promise<void> {
   configDotenv({ quiet: true });
   const config = loadConfig({
@@ -29,14 +35,45 @@ async function main(): Promise<void> {
     readFile: (path) => readFileSync(path, 'utf8'),
     exists: existsSync,
   });
-  const fleet = await findFleet(config);
+  if (isWorker) await serve(config, fleetOf(config, process.env[FOUND_VARIABLE]));
+  else if (config.server.workers > 1) await serveWithWorkers(config);
+  else await serve(config, await findFleet(config));
+}
+
+async function serve(config: Config, fleet: Fleet): Promise<void> {
   const deps = createDeps(config, fleet.backends, new URL('openapi.yaml', ROOT));
   const server = createServer(createApp(deps), deps.dispatch.active);
-  stopOnSignal(config, deps, server);
+  if (isWorker) obeyPrimary(() => void drain(config, deps, server));
+  else stopOnSignal(config, deps, server);
   deps.start();
   const port = await server.listen(config.server.port, config.server.host);
   await deps.prober.probeAll();
-  announce(config, deps, fleet, port);
+  if (!isWorker || process.env[ANNOUNCE_VARIABLE]) announce(config, deps, fleet, port);
+}
+
+/** What was found is found once, and told to the workers; each has its share of every limit. */
+async function serveWithWorkers(config: Config): Promise<void> {
+  const { backends, isDemo } = await findFleet(config);
+  const found = backends.map(({ name, kind, url }): BackendAddress => ({ name, kind, url }));
+  const code = await runPrimary({
+    workers: config.server.workers,
+    logger: createLogger(config.log),
+    env: (isFirst) => ({
+      ...(config.backends.length === 0 && { [FOUND_VARIABLE]: JSON.stringify({ found, isDemo }) }),
+      ...(isFirst && { [ANNOUNCE_VARIABLE]: '1' }),
+    }),
+  });
+  process.exit(code);
+}
+
+function fleetOf({ backends, limits, server }: Config, told: string | undefined): Fleet {
+  const share = (backend: Backend): Backend => ({
+    ...backend,
+    maxConcurrency: Math.ceil(backend.maxConcurrency / server.workers),
+  });
+  if (told === undefined) return { backends: backends.map(share), isDemo: false };
+  const { found, isDemo } = JSON.parse(told) as { found: BackendAddress[]; isDemo: boolean };
+  return { backends: found.map((address) => toBackend(address, limits.timeouts)), isDemo };
 }
 
 /** The configured backends; else what answers on this machine; else the demo, but not in production. */
@@ -68,16 +105,20 @@ function stopOnSignal(config: Config, deps: Deps, server: GatewayServer): void {
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1);
     isStopping = true;
-    deps.startDraining();
     deps.logger.info('draining', { signal, timeoutMs: config.server.drainTimeoutMs });
-    void server.drain(config.server.drainTimeoutMs).then(() => {
-      deps.close();
-      deps.logger.info('stopped');
-      process.exit(0);
-    });
+    void drain(config, deps, server);
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+}
+
+async function drain(config: Config, deps: Deps, server: GatewayServer): Promise<void> {
+  if (deps.isDraining()) return;
+  deps.startDraining();
+  await server.drain(config.server.drainTimeoutMs);
+  deps.close();
+  deps.logger.info('stopped');
+  process.exit(0);
 }
 
 function announce(config: Config, deps: Deps, { isDemo }: Fleet, port: number): void {
@@ -108,7 +149,9 @@ main().catch((error: unknown) => {
 
 function findRoot(folder: URL): URL {
   const parent = new URL('../', folder);
-  return existsSync(new URL('package.json', folder)) || parent.href === folder.href ? folder : findRoot(parent);
+  return existsSync(new URL('package.json', folder)) || parent.href === folder.href
+    ? folder
+    : findRoot(parent);
 }
 
 function explain(error: unknown): string {

@@ -1,6 +1,8 @@
 /** The gateway's numbers for Prometheus. Names and labels are a contract; docs/operations.md lists them. */
 
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { createClusterRender } from './cluster-metrics.ts';
+import { isWorker } from './cluster.ts';
 import type { ActiveExchange, BackendStatus, ExchangeRecord, Meter } from '../core/ports.ts';
 
 export interface Metrics extends Meter {
@@ -27,6 +29,7 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 export function createMetrics({ status, active }: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
+  const renderAll = isWorker ? createClusterRender(registry) : () => registry.metrics();
   collectDefaultMetrics({ register: registry });
 
   const byRequest = ['method', 'route', 'status'] as const;
@@ -98,6 +101,8 @@ export function createMetrics({ status, active }: MetricSources): Metrics {
     name: 'ai_gateway_backend_up',
     help: '1 when the last probe of the backend succeeded.',
     labelNames: ['backend'],
+    // Every worker probes for itself; they are not to be added up.
+    aggregator: 'max',
     registers,
     collect() {
       this.reset();
@@ -144,7 +149,7 @@ export function createMetrics({ status, active }: MetricSources): Metrics {
       }
     },
     async render() {
-      return { contentType: registry.contentType, body: await registry.metrics() };
+      return { contentType: registry.contentType, body: await renderAll() };
     },
   };
 }

@@ -1,0 +1,142 @@
+/** Every status of every operation in openapi.yaml, as the gateway really answers it. */
+
+import { describe, expect, it } from '@jest/globals';
+import type { JsonObject } from '../../src/core/json.ts';
+import { failing, saying, type Script } from '../support/scripted-backend.ts';
+import type { GatewayOptions, TestGateway } from '../support/gateway.ts';
+import { createSetup } from '../support/setup.ts';
+import { expectAnswer } from './answers.ts';
+import { startBrokenApp } from './broken-app.ts';
+import { find, membersOf, operation, operationNames } from './document.ts';
+
+const setup = createSetup();
+const KEY = 'k'.repeat(32);
+
+/** A gateway in front of one vLLM that has the model `m`, with its URL. */
+async function start(script: Script = saying('hi'), options: GatewayOptions = {}): Promise<TestGateway> {
+  const backend = await setup.backend(script, { models: ['m', 'org/name:tag'] });
+  return setup.gateway({ ...options, env: { VLLM_BASE_URL: backend.url, ...options.env } });
+}
+
+const ask =
+  (script?: Script, body: JsonObject = {}, init: RequestInit = {}) =>
+  async (): Promise<Response> =>
+    (await start(script)).chat(body, init);
+
+const get =
+  (path: string, init: RequestInit = {}, env: GatewayOptions['env'] = {}) =>
+  async (): Promise<Response> =>
+    fetch((await start(saying('hi'), { env })).url + path, init);
+
+const withoutKey = (path: string, init: RequestInit = {}): (() => Promise<Response>) =>
+  get(path, init, { AUTH_KEY: KEY });
+
+const wrongMethod = (path: string): (() => Promise<Response>) => get(path, { method: 'DELETE' });
+
+const broken =
+  (path: string, init: RequestInit = {}) =>
+  async (): Promise<Response> => {
+    const app = await startBrokenApp((await start()).deps);
+    try {
+      return await fetch(app.url + path, init);
+    } finally {
+      await app.close();
+    }
+  };
+
+const question = {
+  method: 'POST',
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'hi' }] }),
+};
+
+async function silentUntilTooLate(): Promise<Response> {
+  let onCall = (): void => undefined;
+  const called = new Promise<void>((resolve) => (onCall = resolve));
+  const gateway = await start(() => onCall(), { isClockStopped: true });
+  const response = gateway.chat();
+  await called;
+  gateway.advance(600_000);
+  return response;
+}
+
+async function drainingReadiness(): Promise<Response> {
+  const gateway = await start();
+  gateway.deps.startDraining();
+  return fetch(`${gateway.url}/readyz`);
+}
+
+/** How to get each answer, in the order of the document. */
+const WAYS: Readonly<Record<string, () => Promise<Response>>> = {
+  'POST /v1/chat/completions 200': ask(),
+  'POST /v1/chat/completions 400': ask(undefined, { messages: [] }),
+  'POST /v1/chat/completions 401': withoutKey('/v1/chat/completions', question),
+  'POST /v1/chat/completions 404': ask(undefined, { model: 'unknown' }),
+  'POST /v1/chat/completions 405': wrongMethod('/v1/chat/completions'),
+  'POST /v1/chat/completions 413': get('/v1/chat/completions', question, { BODY_LIMIT: '20' }),
+  'POST /v1/chat/completions 415': ask(undefined, {}, { headers: { 'content-type': 'text/plain' } }),
+  'POST /v1/chat/completions 429': ask(failing(429, { error: { message: 'slow down' } })),
+  'POST /v1/chat/completions 500': broken('/v1/chat/completions', question),
+  'POST /v1/chat/completions 502': ask(({ reset }) => reset()),
+  'POST /v1/chat/completions 503': ask(failing(503, { error: { message: 'busy' } })),
+  'POST /v1/chat/completions 504': silentUntilTooLate,
+  'GET /v1/models 200': get('/v1/models'),
+  'GET /v1/models 401': withoutKey('/v1/models', { headers: { authorization: `Basic ${KEY}` } }),
+  'GET /v1/models 405': wrongMethod('/v1/models'),
+  'GET /v1/models/{id} 200': get('/v1/models/m'),
+  'GET /v1/models/{id} 400': get('/v1/models/%E0%A4'),
+  'GET /v1/models/{id} 401': withoutKey('/v1/models/m', { headers: { authorization: 'Bearer wrong' } }),
+  'GET /v1/models/{id} 404': get('/v1/models/unknown'),
+  'GET /v1/models/{id} 405': wrongMethod('/v1/models/m'),
+  'GET /health 200': withoutKey('/health'),
+  'GET /health 405': wrongMethod('/health'),
+  'GET /healthz 200': withoutKey('/healthz'),
+  'GET /healthz 405': wrongMethod('/healthz'),
+  'GET /livez 200': withoutKey('/livez'),
+  'GET /livez 405': wrongMethod('/livez'),
+  'GET /readyz 200': withoutKey('/readyz'),
+  'GET /readyz 405': wrongMethod('/readyz'),
+  'GET /readyz 503': drainingReadiness,
+  'GET /metrics 200': withoutKey('/metrics'),
+  'GET /metrics 405': wrongMethod('/metrics'),
+  'GET /metrics 500': broken('/metrics'),
+  'GET /openapi.yaml 200': withoutKey('/openapi.yaml'),
+  'GET /openapi.yaml 405': wrongMethod('/openapi.yaml'),
+  'GET /openapi.yaml 500': broken('/openapi.yaml'),
+};
+
+it('there is a way to every status of every operation', () => {
+  const described = operationNames().flatMap((name) =>
+    membersOf(find(['responses'], operation(name))).map((status) => `${name} ${status}`),
+  );
+  expect(described).toEqual(Object.keys(WAYS));
+});
+
+describe('the gateway answers as described', () => {
+  it.each(Object.entries(WAYS))('%s', async (name, way) => {
+    const response = await way();
+    const status = Number(name.slice(-3));
+    const answer = await expectAnswer(name.slice(0, -4), response);
+    expect(answer.status).toBe(status);
+    expect(JSON.stringify(answer.body)).not.toContain('secret');
+  });
+
+  it.each([
+    '/health',
+    '/healthz',
+    '/livez',
+    '/readyz',
+    '/metrics',
+    '/openapi.yaml',
+    '/v1/models',
+    '/v1/models/m',
+  ])('HEAD %s with the status and headers of GET and no body', async (path) => {
+    const { url } = await start();
+    const [head, whole] = [await fetch(url + path, { method: 'HEAD' }), await fetch(url + path)];
+    expect(head.status).toBe(200);
+    expect(head.headers.get('content-type')).toBe(whole.headers.get('content-type'));
+    expect(head.headers.get('x-request-id')).toMatch(/^req_/);
+    expect(await head.text()).toBe('');
+    await whole.text();
+  });
+});
