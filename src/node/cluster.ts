@@ -29,6 +29,7 @@ export function runPrimary({ workers, env, logger }: ClusterOptions): Promise<nu
   let hasListened = false;
   let restartMs = FIRST_RESTART_MS;
   const bornMs = new Map<number, number>();
+  const listening = new Set<number>();
   answerMetricsRequests();
 
   return new Promise((resolve) => {
@@ -47,10 +48,12 @@ export function runPrimary({ workers, env, logger }: ClusterOptions): Promise<nu
       }, restartMs);
     }
 
-    cluster.on('listening', () => {
+    cluster.on('listening', (worker) => {
       hasListened = true;
+      listening.add(worker.id);
     });
     cluster.on('exit', (worker, code, signal) => {
+      listening.delete(worker.id);
       if (hasListened && !isStopping) {
         replace(worker, code, signal);
       } else if (!hasListened) {
@@ -72,9 +75,13 @@ export function runPrimary({ workers, env, logger }: ClusterOptions): Promise<nu
         return;
       }
       isStopping = true;
-      const all = Object.values(cluster.workers ?? {});
+      const all = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
       logger.info('draining', { signal, workers: all.length });
-      for (const worker of all) worker?.send('drain' satisfies WorkerOrder);
+      for (const worker of all) {
+        // Who does not listen yet serves nobody, and would not hear the order either.
+        if (listening.has(worker.id)) worker.send('drain' satisfies WorkerOrder, ignoreGone);
+        else worker.process.kill('SIGKILL');
+      }
       if (all.length === 0) resolve(0);
     }
     process.on('SIGTERM', stop);
@@ -83,6 +90,9 @@ export function runPrimary({ workers, env, logger }: ClusterOptions): Promise<nu
     for (let i = 0; i < workers; i++) fork(i === 0);
   });
 }
+
+/** A worker that has just died has drained. */
+const ignoreGone = (): undefined => undefined;
 
 export const isWorker = cluster.isWorker;
 

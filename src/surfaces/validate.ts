@@ -34,6 +34,9 @@ export function validate<T>(schema: z.ZodType<T>, body: JsonObject): T {
   throw issue ? toError(issue, []) : new TypeError('a failed validation without an issue');
 }
 
+/** Message of a range of fractions in a schema: the wire names the type of the field, not of the value. */
+export const DECIMAL = 'decimal';
+
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
 
@@ -51,7 +54,7 @@ function toError(issue: Issue, parents: Path): GatewayError {
     case 'too_big':
       return rangeError(issue, param);
     case 'custom':
-      return typeError(param, String(issue.params?.expected), issue.input);
+      return customError(issue, param);
     case 'invalid_format':
       return invalid(param, 'invalid_value', `string does not match the pattern ${String(issue.pattern)}.`);
     case 'invalid_key':
@@ -62,6 +65,14 @@ function toError(issue: Issue, parents: Path): GatewayError {
     default:
       return invalid(param, 'invalid_value', issue.message);
   }
+}
+
+/** A schema's own rule: either a type that was expected, or a code of OpenAI's with its text. */
+function customError(issue: Extract<Issue, { code: 'custom' }>, param: string): GatewayError {
+  const { expected, code, text } = issue.params ?? {};
+  return typeof code === 'string'
+    ? invalid(param, code, String(text))
+    : typeError(param, String(expected), issue.input);
 }
 
 function unionError(issue: Extract<Issue, { code: 'invalid_union' }>, path: Path): GatewayError {
@@ -130,7 +141,7 @@ function rangeError(issue: Extract<Issue, { code: 'too_small' | 'too_big' }>, pa
       `string too ${isSmall ? 'short' : 'long'}. Expected a string with length ${isSmall ? 'at least' : 'at most'} ${limit}.`,
     );
   }
-  const kind = Number.isInteger(issue.input) ? 'integer' : 'decimal';
+  const kind = issue.message === DECIMAL ? DECIMAL : 'integer';
   return invalid(
     param,
     `${kind}_${side}_value`,

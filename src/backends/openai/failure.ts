@@ -38,6 +38,7 @@ export function openaiFailure({ status, headers, body, model }: FailedResponse):
       if (fault?.code === 'insufficient_quota') {
         return new GatewayError('upstream_error', {
           message: 'The quota of the gateway at the upstream server is spent.',
+          retryIsFutile: true,
         });
       }
       return new GatewayError('upstream_rate_limited', {

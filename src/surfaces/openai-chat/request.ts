@@ -43,8 +43,9 @@ function checkParameters(body: ChatBody): void {
   if (unsupported) throw notSupported(unsupported.param, unsupported.hint);
 }
 
-const isFilled = (value: unknown): boolean =>
-  value !== null && value !== undefined && Object.keys(value).length > 0;
+const isGiven = (value: unknown): boolean => value !== null && value !== undefined;
+
+const isFilled = (value: unknown): boolean => isGiven(value) && Object.keys(value as object).length > 0;
 
 interface Unsupported {
   readonly param: string;
@@ -71,11 +72,8 @@ const UNSUPPORTED: readonly Unsupported[] = [
     isUsed: ({ modalities }) => Array.isArray(modalities) && modalities.includes('audio'),
   },
   { param: 'audio', hint: 'Leave it out.', isUsed: ({ audio }) => isFilled(audio) },
-  {
-    param: 'web_search_options',
-    hint: 'Leave it out.',
-    isUsed: (body) => body.web_search_options !== null && body.web_search_options !== undefined,
-  },
+  { param: 'web_search_options', hint: 'Leave it out.', isUsed: (body) => isGiven(body.web_search_options) },
+  { param: 'moderation', hint: 'Leave it out.', isUsed: (body) => isGiven(body.moderation) },
 ];
 
 function notSupported(param: string, hint: string): GatewayError {

@@ -2,10 +2,11 @@
 
 import * as z from 'zod';
 import { REASONING_EFFORTS, type ChatBody } from '../../core/chat.ts';
+import { DECIMAL } from '../validate.ts';
 
 /** Not z.int(), which refuses what a 64-bit seed may be. */
 const integer = z.number().refine(Number.isInteger, { params: { expected: 'integer' } });
-const between = (low: number, high: number) => z.number().min(low).max(high).nullish();
+const between = (low: number, high: number) => z.number().min(low, DECIMAL).max(high, DECIMAL).nullish();
 const atLeastOne = integer.min(1).nullish();
 
 const textPart = z.looseObject({ type: z.literal('text'), text: z.string() });
@@ -24,6 +25,9 @@ const partsOf = <T extends z.ZodType>(part: T) => z.union([z.string(), z.array(p
 const textContent = partsOf(z.discriminatedUnion('type', [textPart]));
 const userContent = partsOf(z.discriminatedUnion('type', [textPart, imagePart, audioPart, filePart]));
 const assistantContent = partsOf(z.discriminatedUnion('type', [textPart, refusalPart]));
+
+const MAX_METADATA = 16;
+const METADATA_TOO_LARGE = `too many properties. Expected an object with at most ${String(MAX_METADATA)} properties.`;
 
 const name = z.string().nullish();
 const functionName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/);
@@ -47,15 +51,13 @@ const message = z.discriminatedUnion('role', [
   z.looseObject({ role: z.literal('function'), content: z.string().nullish(), name: z.string() }),
 ]);
 
-const tool = z.looseObject({
-  type: z.literal('function'),
-  function: z.looseObject({
-    name: functionName,
-    description: z.string().nullish(),
-    parameters: z.record(z.string(), z.unknown()).nullish(),
-    strict: z.boolean().nullish(),
-  }),
+const functionSpec = z.looseObject({
+  name: functionName,
+  description: z.string().nullish(),
+  parameters: z.record(z.string(), z.unknown()).nullish(),
+  strict: z.boolean().nullish(),
 });
+const tool = z.looseObject({ type: z.literal('function'), function: functionSpec });
 
 const responseFormat = z.discriminatedUnion('type', [
   z.looseObject({ type: z.literal('text') }),
@@ -84,7 +86,7 @@ export const chatBody = z.looseObject({
   stop: z.union([z.string(), z.array(z.string()).max(4)]).nullish(),
   logprobs: z.boolean().nullish(),
   top_logprobs: integer.min(0).max(20).nullish(),
-  logit_bias: z.record(z.string(), z.number().min(-100).max(100)).nullish(),
+  logit_bias: z.record(z.string(), z.number().min(-100, DECIMAL).max(100, DECIMAL)).nullish(),
   response_format: responseFormat.nullish(),
   tools: z.array(tool).max(128).nullish(),
   tool_choice: z.union([z.enum(['none', 'auto', 'required']), z.looseObject({ type: z.string() })]).nullish(),
@@ -92,7 +94,14 @@ export const chatBody = z.looseObject({
   reasoning_effort: z.enum(REASONING_EFFORTS).nullish(),
   verbosity: z.enum(['low', 'medium', 'high']).nullish(),
   modalities: z.array(z.enum(['text', 'audio'])).nullish(),
-  metadata: z.record(z.string().max(64), z.string().max(512)).nullish(),
+  functions: z.array(functionSpec).min(1).max(128).nullish(),
+  function_call: z.union([z.enum(['none', 'auto']), z.looseObject({ name: functionName })]).nullish(),
+  metadata: z
+    .record(z.string().max(64), z.string().max(512))
+    .refine((pairs) => Object.keys(pairs).length <= MAX_METADATA, {
+      params: { code: 'object_above_max_properties', text: METADATA_TOO_LARGE },
+    })
+    .nullish(),
   store: z.boolean().nullish(),
   service_tier: z.enum(['auto', 'default', 'flex', 'scale', 'priority', 'fast']).nullish(),
   user: z.string().nullish(),
