@@ -32,11 +32,13 @@ export interface FunctionCall {
   /** JSON text, or what a model took for it. */
   readonly arguments: string;
 }
-export interface MessageToolCall {
-  readonly id: string;
-  readonly type: 'function';
-  readonly function: FunctionCall;
-}
+export type MessageToolCall =
+  | { readonly id: string; readonly type: 'function'; readonly function: FunctionCall }
+  | {
+      readonly id: string;
+      readonly type: 'custom';
+      readonly custom: { readonly name: string; readonly input: string };
+    };
 
 export type Role = 'developer' | 'system' | 'user' | 'assistant' | 'tool' | 'function';
 
@@ -53,15 +55,39 @@ export interface ChatMessage {
   readonly function_call?: Maybe<FunctionCall>;
 }
 
-export interface FunctionTool {
-  readonly type: 'function';
-  readonly function: {
-    readonly name: string;
-    readonly description?: Maybe<string>;
-    readonly parameters?: Maybe<JsonObject>;
-    readonly strict?: Maybe<boolean>;
-  };
+export interface FunctionSpec {
+  readonly name: string;
+  readonly description?: Maybe<string>;
+  readonly parameters?: Maybe<JsonObject>;
+  readonly strict?: Maybe<boolean>;
 }
+export interface CustomSpec {
+  readonly name: string;
+  readonly description?: Maybe<string>;
+  readonly format?: Maybe<JsonObject>;
+}
+/** A custom tool takes free text where a function takes JSON. */
+export type Tool =
+  | { readonly type: 'function'; readonly function: FunctionSpec }
+  | { readonly type: 'custom'; readonly custom: CustomSpec };
+
+/** A tool by its name alone. */
+export type ToolReference =
+  | { readonly type: 'function'; readonly function: { readonly name: string } }
+  | { readonly type: 'custom'; readonly custom: { readonly name: string } };
+
+export type ToolChoice =
+  | 'none'
+  | 'auto'
+  | 'required'
+  | ToolReference
+  | {
+      readonly type: 'allowed_tools';
+      readonly allowed_tools: {
+        readonly mode: 'auto' | 'required';
+        readonly tools: readonly ToolReference[];
+      };
+    };
 
 export type ResponseFormat =
   | { readonly type: 'text' }
@@ -95,12 +121,19 @@ export interface ChatBody {
   readonly seed?: Maybe<number | bigint>;
   readonly stop?: Maybe<string | readonly string[]>;
   readonly response_format?: Maybe<ResponseFormat>;
-  readonly tools?: Maybe<readonly FunctionTool[]>;
-  readonly tool_choice?: unknown;
+  /** Legacy `functions` are here too, as tools. */
+  readonly tools?: Maybe<readonly Tool[]>;
+  /** Legacy `function_call` is here too. */
+  readonly tool_choice?: Maybe<ToolChoice>;
   readonly parallel_tool_calls?: Maybe<boolean>;
   readonly reasoning_effort?: Maybe<ReasoningEffort>;
   readonly logprobs?: Maybe<boolean>;
   readonly top_logprobs?: Maybe<number>;
-  readonly functions?: unknown;
+  readonly functions?: Maybe<readonly FunctionSpec[]>;
+  readonly function_call?: Maybe<'none' | 'auto' | { readonly name: string }>;
   readonly [field: string]: unknown;
+}
+
+export function toolName(tool: Tool | ToolReference): string {
+  return tool.type === 'function' ? tool.function.name : tool.custom.name;
 }

@@ -194,6 +194,8 @@ export interface AnswerShape {
   readonly firstCallOnly: boolean;
   /** The request used `functions` instead of `tools`. */
   readonly legacyFunctions: boolean;
+  /** Names of the tools whose calls carry text instead of JSON arguments. */
+  readonly customTools: readonly string[];
   /** Random characters for an id, at least 24. */
   readonly newId: () => string;
 }

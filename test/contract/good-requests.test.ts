@@ -33,6 +33,13 @@ const PARAMETERS: readonly JsonObject[] = [
   { modalities: [] },
   { tools: [] },
   { tools: [tool('a-b_C9')], tool_choice: 'auto', parallel_tool_calls: false },
+  { tools: [tool('f')], tool_choice: 'required' },
+  { tools: [tool('f'), { type: 'custom', custom: { name: 'c' } }], tool_choice: tool('f') },
+  { tools: [{ type: 'custom', custom: { name: 'c', format: { type: 'text' } } }], tool_choice: 'auto' },
+  {
+    tools: [tool('f'), tool('g')],
+    tool_choice: { type: 'allowed_tools', allowed_tools: { mode: 'required', tools: [tool('f')] } },
+  },
   { tools: Array<unknown>(128).fill(tool('f'.repeat(64))), tool_choice: 'none' },
   {
     tools: [
@@ -60,7 +67,7 @@ const PARAMETERS: readonly JsonObject[] = [
   { functions: Array<unknown>(128).fill({ name: 'f', parameters: {} }), function_call: { name: 'f' } },
   { prediction: { type: 'content', content: 'x' }, prompt_cache_retention: '24h' },
   // Keys of vendors and of APIs to come.
-  { top_k: 40, chat_template_kwargs: { enable_thinking: false }, guided_json: {}, moderation: 'x' },
+  { top_k: 40, chat_template_kwargs: { enable_thinking: false }, guided_json: {} },
 ];
 
 const NULLABLE = [
@@ -172,8 +179,10 @@ const BETWEEN_FIELDS: readonly (readonly [JsonObject, string, string | null])[] 
   [{ messages: [callingMessage, { role: 'user', content: 'x' }] }, 'messages.[0].role', null],
   [{ n: 2 }, 'n', 'unsupported_parameter'],
   [{ n: 128 }, 'n', 'unsupported_parameter'],
-  [{ tools: [tool('f')], tool_choice: 'required' }, 'tool_choice', 'unsupported_parameter'],
-  [{ tools: [tool('f')], tool_choice: tool('f') }, 'tool_choice', 'unsupported_parameter'],
+  [{ tool_choice: 'required' }, 'tool_choice', null],
+  [{ tools: [tool('f')], tool_choice: tool('g') }, 'tool_choice', null],
+  [{ functions: [{ name: 'f' }], function_call: { name: 'g' } }, 'function_call', null],
+  [{ moderation: {} }, 'moderation', 'unsupported_parameter'],
   [{ logprobs: true, top_logprobs: 20 }, 'logprobs', 'unsupported_parameter'],
   [{ logit_bias: { 50256: -100 } }, 'logit_bias', 'unsupported_parameter'],
   [{ modalities: ['text', 'audio'] }, 'modalities', 'unsupported_parameter'],

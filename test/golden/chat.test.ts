@@ -1,13 +1,11 @@
 /** Every recorded stream, in every chunking, through both ways of the decoder. */
 
 import { describe, expect, it } from '@jest/globals';
-import { ollama } from '../../src/backends/ollama/index.ts';
-import { asForcedCall, forcedFunction } from '../../src/backends/ollama/forced-call.ts';
-import { createOllamaDecoder } from '../../src/backends/ollama/stream.ts';
-import type { ChatRequest } from '../../src/core/chat.ts';
+import { createChatDecoder, ollama } from '../../src/backends/ollama/index.ts';
+import type { ChatBody } from '../../src/core/chat.ts';
 import { GatewayError, toGatewayError } from '../../src/core/errors.ts';
-import type { AnswerShape, BackendKind, DecodeLimits } from '../../src/core/ports.ts';
-import type { ByteText, ChatSink, Decoder } from '../../src/core/stream.ts';
+import type { AnswerShape, BackendKind } from '../../src/core/ports.ts';
+import type { ByteText } from '../../src/core/stream.ts';
 import { createConverter } from '../../src/gateway/convert.ts';
 import { openaiChat } from '../../src/surfaces/openai-chat/index.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/wire/utf8.ts';
@@ -19,13 +17,14 @@ const limits = { maxRecordBytes: 16 * 1024 * 1024, maxResponseBytes: 16 * 1024 *
 /** Both ways through the decoder: as it ships, and every record through JSON.parse. */
 const WAYS: readonly (readonly [string, BackendKind])[] = [
   ['fast path on', ollama],
-  ['fast path off', { ...ollama, createDecoder: slowDecoder }],
+  [
+    'fast path off',
+    { ...ollama, createDecoder: (sink, request, limits) => createChatDecoder(sink, request, limits, false) },
+  ],
 ];
 
-function slowDecoder(sink: ChatSink, { body }: ChatRequest, limits: DecodeLimits): Decoder {
-  const name = forcedFunction(body.tool_choice);
-  return createOllamaDecoder(name === undefined ? sink : asForcedCall(sink, name), limits, false);
-}
+/** A choice needs its tool, which the vectors leave out. */
+const TOOLS: ChatBody['tools'] = [{ type: 'function', function: { name: 'get_time' } }];
 
 function shapeOf({ req = {}, cfg = {} }: Vector): AnswerShape {
   let ids = 0;
@@ -41,6 +40,7 @@ function shapeOf({ req = {}, cfg = {} }: Vector): AnswerShape {
     logprobs: req.logprobs === true,
     firstCallOnly: req.parallel_tool_calls === false,
     legacyFunctions: cfg.legacy === true,
+    customTools: [],
     newId: () => `TEST${String(ids++)}`,
   };
 }
@@ -60,7 +60,7 @@ interface Outcome {
 
 /** What a client would get: the data path without its sockets. */
 function run(kind: BackendKind, vector: Vector, pieces: readonly ByteText[]): Outcome {
-  const body = { model: meta.model, messages: [], ...vector.req };
+  const body: ChatBody = { model: meta.model, messages: [], tools: TOOLS, ...vector.req };
   const converter = createConverter(kind, openaiChat, { body, json: '' }, shapeOf(vector), limits);
   let sent = '';
   try {

@@ -23,6 +23,7 @@ const shape: AnswerShape = {
   logprobs: false,
   firstCallOnly: false,
   legacyFunctions: false,
+  customTools: [],
   newId: () => 'ID',
 };
 

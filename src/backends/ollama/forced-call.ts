@@ -1,36 +1,85 @@
-/**
- * `tool_choice` with a name. Ollama has no such thing: the model is made to print the arguments by
- * `format`, and what it prints is told as the arguments of the call, as they come.
- */
+/** A model that was made to print a call (see tool-choice.ts) → the call it printed. */
 
-import { isJsonObject } from '../../core/json.ts';
-import type { ChatSink } from '../../core/stream.ts';
+import type { FunctionSpec } from '../../core/chat.ts';
+import { GatewayError } from '../../core/errors.ts';
+import type { ChatSink, FinishReason, JsonText, ToolCall, Usage } from '../../core/stream.ts';
+import { fromJsonText, toJsonText } from '../../wire/json-string.ts';
+import { createChosenCallReader } from './chosen-call.ts';
 
-/** The name in `{type: 'function', function: {name}}`. */
-export function forcedFunction(toolChoice: unknown): string | undefined {
-  if (!isJsonObject(toolChoice) || !isJsonObject(toolChoice.function)) return undefined;
-  return typeof toolChoice.function.name === 'string' ? toolChoice.function.name : undefined;
+/** Stands between decoder and encoder: text becomes the arguments of a call. */
+export function asForcedCall(sink: ChatSink, forced: readonly FunctionSpec[]): ChatSink {
+  const [only] = forced;
+  return only && forced.length === 1 ? asCallOf(sink, only.name) : asCallOfSeveral(sink);
 }
 
-/** A sink for a model that prints the arguments of one call as its text. */
-export function asForcedCall(sink: ChatSink, name: string): ChatSink {
+/** The model prints the arguments and nothing else. */
+function asCallOf(sink: ChatSink, name: string): ChatSink {
   let hasBegun = false;
-
-  function begin(): void {
-    if (hasBegun) return;
-    hasBegun = true;
-    sink.toolCalls([{ id: undefined, name, arguments: '' }]);
-  }
-
   return {
     ...sink,
     text(literal) {
-      begin();
+      if (!hasBegun) sink.toolCalls([{ id: undefined, name, arguments: '' }]);
+      hasBegun = true;
       sink.toolArguments(literal);
     },
-    finish(reason, usage) {
-      begin();
-      sink.finish(reason === 'stop' ? 'tool_calls' : reason, usage);
+    finish: (reason, usage) => {
+      finish(sink, hasBegun, reason, usage);
     },
   };
+}
+
+/** The model prints `{"name": "…", "arguments": {…}}`. */
+function asCallOfSeveral(sink: ChatSink): ChatSink {
+  let hasBegun = false;
+  const reader = createChosenCallReader({
+    name(name) {
+      hasBegun = true;
+      sink.toolCalls([{ id: undefined, name, arguments: '' }]);
+    },
+    arguments(piece) {
+      sink.toolArguments(toJsonText(piece));
+    },
+  });
+  return {
+    ...sink,
+    text(literal: JsonText) {
+      reader.push(fromJsonText(literal));
+    },
+    finish: (reason, usage) => {
+      finish(sink, hasBegun, reason, usage);
+    },
+  };
+}
+
+/** Keeps the pieces of a call until its end, and tells it whole. */
+export function asWholeCalls(sink: ChatSink, maxBytes: number): ChatSink {
+  let call: ToolCall | undefined;
+  return {
+    ...sink,
+    toolCalls(calls) {
+      call = calls[0];
+    },
+    toolArguments(literal) {
+      if (!call) return;
+      call = { ...call, arguments: call.arguments + fromJsonText(literal) };
+      if (call.arguments.length <= maxBytes) return;
+      throw new GatewayError('upstream_invalid_response', {
+        message: `The arguments of a call are larger than ${String(maxBytes)} bytes.`,
+      });
+    },
+    finish(reason, usage) {
+      if (call) sink.toolCalls([call]);
+      sink.finish(reason, usage);
+    },
+  };
+}
+
+/** A model that was cut off may not have come to its call; one that stopped without it has failed. */
+function finish(sink: ChatSink, hasBegun: boolean, reason: FinishReason, usage: Usage | null): void {
+  if (!hasBegun && reason !== 'length') {
+    throw new GatewayError('tool_call_parse_error', {
+      message: 'The model did not call the function that was required. Try again.',
+    });
+  }
+  sink.finish(reason === 'stop' ? 'tool_calls' : reason, usage);
 }

@@ -1,17 +1,30 @@
 /** The kind `ollama`: native /api/chat, never the OpenAI layer of the server. */
 
-import type { BackendKind } from '../../core/ports.ts';
-import { asForcedCall, forcedFunction } from './forced-call.ts';
+import type { ChatRequest } from '../../core/chat.ts';
+import type { BackendKind, DecodeLimits } from '../../core/ports.ts';
+import type { ChatSink, Decoder } from '../../core/stream.ts';
+import { asForcedCall, asWholeCalls } from './forced-call.ts';
 import { ollamaFailure } from './failure.ts';
 import { toOllamaChat } from './request.ts';
 import { createOllamaDecoder } from './stream.ts';
+import { planTools } from './tool-choice.ts';
 
 export const ollama: BackendKind = {
   format: 'ollama',
   chatRequest: toOllamaChat,
-  createDecoder(sink, { body }, limits) {
-    const name = forcedFunction(body.tool_choice);
-    return createOllamaDecoder(name === undefined ? sink : asForcedCall(sink, name), limits);
-  },
+  createDecoder: createChatDecoder,
   failure: ollamaFailure,
 };
+
+/** `useFastPath: false` is for tests: both ways must say the same. */
+export function createChatDecoder(
+  sink: ChatSink,
+  { body }: ChatRequest,
+  limits: DecodeLimits,
+  useFastPath = true,
+): Decoder {
+  const { forced, hasCustom } = planTools(body);
+  if (forced.length === 0) return createOllamaDecoder(sink, limits, useFastPath);
+  const caller = hasCustom ? asWholeCalls(sink, limits.maxRecordBytes) : sink;
+  return createOllamaDecoder(asForcedCall(caller, forced), limits, useFastPath);
+}

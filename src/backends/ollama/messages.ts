@@ -1,30 +1,39 @@
 /** OpenAI's messages → Ollama's: string contents, bare base64 images, arguments as objects. */
 
 import type { Message } from 'ollama';
-import type { ChatMessage, Content, MessageToolCall } from '../../core/chat.ts';
+import { toolName, type ChatMessage, type Content } from '../../core/chat.ts';
 import { GatewayError } from '../../core/errors.ts';
-import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
-
-export interface OllamaToolCall {
-  readonly id?: string;
-  readonly function: { readonly index: number; readonly name: string; readonly arguments: JsonObject };
-}
+import { isJsonObject, parseJson } from '../../core/json.ts';
 
 /** Ollama's message with the fields that its own client does not know yet. */
-export interface OllamaMessage extends Omit<Message, 'tool_calls' | 'images'> {
+interface OllamaMessage extends Omit<Message, 'tool_calls' | 'images'> {
   tool_call_id?: string;
-  tool_calls?: OllamaToolCall[];
   images?: string[];
 }
 
-/** Keeps order and count, one message for one: templates demand strict alternation. */
-export function toOllamaMessages(messages: readonly ChatMessage[]): OllamaMessage[] {
+/**
+ * The JSON text of the messages, one for one and in order: templates demand strict alternation.
+ * Text and no objects, so that the arguments of earlier calls go back to the last digit as they
+ * came. `note` is told to the model with the system's own words.
+ */
+export function printMessages(messages: readonly ChatMessage[], note = ''): string {
   /** Call id → function name: Ollama's templates want the name with the result. */
   const callNames = new Map<string, string>();
-  return messages.map((message, index) => {
-    for (const call of message.tool_calls ?? []) callNames.set(call.id, call.function.name);
-    return toOllamaMessage(message, index, callNames);
+  const printed = withNote(messages, note).map((message, index) => {
+    for (const call of message.tool_calls ?? []) callNames.set(call.id, toolName(call));
+    return message.role === 'assistant'
+      ? printAssistantMessage(message)
+      : JSON.stringify(toOllamaMessage(message, index, callNames));
   });
+  return `[${printed.join(',')}]`;
+}
+
+function withNote(messages: readonly ChatMessage[], note: string): readonly ChatMessage[] {
+  if (note === '') return messages;
+  const [first, ...others] = messages;
+  return first?.role === 'system' || first?.role === 'developer'
+    ? [{ ...first, content: `${textOf(first.content)}\n\n${note}` }, ...others]
+    : [{ role: 'system', content: note }, ...messages];
 }
 
 function toOllamaMessage(
@@ -34,16 +43,10 @@ function toOllamaMessage(
 ): OllamaMessage {
   const content = textOf(message.content);
   switch (message.role) {
-    case 'developer':
-    case 'system':
-      // Most templates drop the developer role.
-      return { role: 'system', content };
     case 'user': {
       const images = imagesOf(message.content, index);
       return { role: 'user', content, ...(images.length > 0 && { images }) };
     }
-    case 'assistant':
-      return toAssistantMessage(message, content);
     case 'function':
       return { role: 'tool', content, ...(message.name && { tool_name: message.name }) };
     case 'tool': {
@@ -51,45 +54,50 @@ function toOllamaMessage(
       const name = message.name ?? callNames.get(id);
       return { role: 'tool', content, ...(name && { tool_name: name }), tool_call_id: id };
     }
+    default:
+      // `developer` too: most templates drop that role.
+      return { role: 'system', content };
   }
 }
 
-function toAssistantMessage(message: ChatMessage, text: string): OllamaMessage {
+function printAssistantMessage(message: ChatMessage): string {
+  const text = textOf(message.content);
   const thinking = message.reasoning_content ?? message.reasoning;
-  const calls = (message.tool_calls ?? []).map(toOllamaCall);
-  if (message.function_call) {
-    calls.push({
-      function: {
-        index: calls.length,
-        name: message.function_call.name,
-        arguments: toArguments(message.function_call.arguments),
-      },
-    });
-  }
-  return {
+  const calls = callsOf(message);
+  const fields: OllamaMessage = {
     role: 'assistant',
     content: text === '' ? (message.refusal ?? '') : text,
     ...(thinking && { thinking }),
-    ...(calls.length > 0 && { tool_calls: calls }),
   };
+  const printed = JSON.stringify(fields);
+  return calls.length === 0 ? printed : `${printed.slice(0, -1)},"tool_calls":[${calls.join(',')}]}`;
 }
 
-function toOllamaCall(call: MessageToolCall, index: number): OllamaToolCall {
-  return {
-    id: call.id,
-    function: { index, name: call.function.name, arguments: toArguments(call.function.arguments) },
-  };
+function callsOf({ tool_calls: calls, function_call: legacy }: ChatMessage): string[] {
+  const printed = (calls ?? []).map((call, index) =>
+    call.type === 'function'
+      ? printCall(index, call.function.name, toArguments(call.function.arguments), call.id)
+      : printCall(index, call.custom.name, JSON.stringify({ input: call.custom.input }), call.id),
+  );
+  if (legacy) printed.push(printCall(printed.length, legacy.name, toArguments(legacy.arguments)));
+  return printed;
+}
+
+function printCall(index: number, name: string, argumentsText: string, id?: string): string {
+  const head = id === undefined ? '' : `"id":${JSON.stringify(id)},`;
+  const called = `"index":${String(index)},"name":${JSON.stringify(name)},"arguments":${argumentsText}`;
+  return `{${head}"function":{${called}}}`;
 }
 
 /**
  * What a model once wrote goes back as an object, whatever it is: a refusal here would make the
  * whole conversation unusable from this turn on.
  */
-function toArguments(text: string): JsonObject {
-  if (text.trim() === '') return {};
+function toArguments(text: string): string {
+  if (text.trim() === '') return '{}';
   const value = parseJson(text);
-  if (value === undefined) return { _raw: text };
-  return isJsonObject(value) ? value : { value };
+  if (value === undefined) return JSON.stringify({ _raw: text });
+  return isJsonObject(value) ? text : `{"value":${text}}`;
 }
 
 function textOf(content: Content): string {

@@ -4,7 +4,8 @@ import type { ChatRequest as OllamaChatRequest } from 'ollama';
 import type { ChatBody, ChatRequest, ReasoningEffort, ResponseFormat } from '../../core/chat.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Target, UpstreamRequest } from '../../core/ports.ts';
-import { toOllamaMessages } from './messages.ts';
+import { printMessages } from './messages.ts';
+import { forcedFormat, forcedNote, planTools } from './tool-choice.ts';
 import { toOllamaTool } from './tools.ts';
 
 type Think = boolean | 'low' | 'medium' | 'high' | 'max';
@@ -17,13 +18,14 @@ type Think = boolean | 'low' | 'medium' | 'high' | 'max';
 export function toOllamaChat({ body: request }: ChatRequest, target: Target): UpstreamRequest {
   const { options: fixedOptions, fields } = splitFixed(target.options);
   const think = toThink(request.reasoning_effort, target);
-  const format = toFormat(request.response_format);
+  const { offered, forced } = planTools(request);
+  const isForced = forced.length > 0;
+  const format = isForced ? forcedFormat(forced) : toFormat(request.response_format);
+  const note = isForced ? forcedNote(forced) : '';
   const options = { ...toOptions(request, target), ...fixedOptions };
-  const tools = request.tool_choice === 'none' ? [] : (request.tools ?? []);
   const body = {
     model: target.upstreamModel,
-    messages: toOllamaMessages(request.messages) as NonNullable<OllamaChatRequest['messages']>,
-    ...(tools.length > 0 && { tools: tools.map(toOllamaTool) }),
+    ...(offered.length > 0 && { tools: offered.map(toOllamaTool) }),
     ...(format !== undefined && { format }),
     ...(think !== undefined && { think }),
     ...(request.logprobs === true && { logprobs: true }),
@@ -32,8 +34,13 @@ export function toOllamaChat({ body: request }: ChatRequest, target: Target): Up
     truncate: false,
     ...(Object.keys(options).length > 0 && { options }),
     ...fields,
-  } satisfies Omit<OllamaChatRequest, 'think' | 'tools'> & JsonObject;
-  return { method: 'POST', path: '/api/chat', body: JSON.stringify(body) };
+  } satisfies Omit<OllamaChatRequest, 'think' | 'tools' | 'messages'> & JsonObject;
+  const rest = JSON.stringify(body).slice(1);
+  return {
+    method: 'POST',
+    path: '/api/chat',
+    body: `{"messages":${printMessages(request.messages, note)},${rest}`,
+  };
 }
 
 /** Fields of the request itself; what else the operator fixed for a model belongs into `options`. */

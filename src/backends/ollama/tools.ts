@@ -4,7 +4,7 @@
  * rewritten into those or told to the model in the description.
  */
 
-import type { FunctionTool } from '../../core/chat.ts';
+import type { FunctionSpec } from '../../core/chat.ts';
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
 
 /** References inside references are followed this far; a schema that refers to itself ends here. */
@@ -43,8 +43,7 @@ interface OllamaTool {
   };
 }
 
-export function toOllamaTool(tool: FunctionTool): OllamaTool {
-  const { name, description, parameters } = tool.function;
+export function toOllamaTool({ name, description, parameters }: FunctionSpec): OllamaTool {
   const schema = isJsonObject(parameters) ? topLevel(flattenRoot(parameters)) : {};
   return {
     type: 'function',
@@ -55,6 +54,11 @@ export function toOllamaTool(tool: FunctionTool): OllamaTool {
       parameters: { ...schema, type: 'object', properties: schema.properties ?? {} },
     },
   };
+}
+
+/** A schema that is to stand inside another one, where its `#/…` would lead elsewhere. */
+export function inlineReferences(schema: JsonObject): JsonObject {
+  return JSON.stringify(schema).includes('"$ref"') ? flattenRoot(schema) : schema;
 }
 
 function flattenRoot(root: JsonObject): JsonObject {

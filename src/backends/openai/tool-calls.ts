@@ -16,6 +16,11 @@ interface Call {
   readonly id: string;
 }
 
+/** What is said of a call stands under the name of its type. */
+function under(isCustom: boolean, content: JsonObject): JsonObject {
+  return isCustom ? { custom: content } : { function: content };
+}
+
 /**
  * Servers disagree on `index` (all 0, or missing) and repeat or omit ids. A new call begins with an
  * id not yet seen at that index, or with an index not yet seen; it gets the next number.
@@ -25,18 +30,24 @@ export function createToolCallPieces(shape: AnswerShape): ToolCallPieces {
   let latest: Call | undefined;
   function toPiece(piece: unknown): JsonObject | undefined {
     if (!isJsonObject(piece)) return undefined;
-    const called = isJsonObject(piece.function) ? piece.function : {};
+    const isCustom = isJsonObject(piece.custom);
+    const called = isJsonObject(piece.custom)
+      ? piece.custom
+      : isJsonObject(piece.function)
+        ? piece.function
+        : {};
     const id = typeof piece.id === 'string' ? piece.id : '';
     const known = typeof piece.index === 'number' ? atUpstreamIndex.get(piece.index) : latest;
-    const text = argumentsText(called.arguments);
-    if (known && (id === '' || id === known.id)) {
-      return { index: known.index, function: { arguments: text } };
-    }
+    const content = isCustom
+      ? { input: argumentsText(called.input) }
+      : { arguments: argumentsText(called.arguments) };
+    if (known && (id === '' || id === known.id)) return { index: known.index, ...under(isCustom, content) };
     const call: Call = { index: pieces.count++, id: id === '' ? `call_${shape.newId()}` : id };
     atUpstreamIndex.set(piece.index, call);
     latest = call;
     const name = typeof called.name === 'string' ? called.name : '';
-    return { index: call.index, id: call.id, type: 'function', function: { name, arguments: text } };
+    const type = isCustom ? 'custom' : 'function';
+    return { index: call.index, id: call.id, type, ...under(isCustom, { name, ...content }) };
   }
 
   const pieces: Owned<ToolCallPieces> = {

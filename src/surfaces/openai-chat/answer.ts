@@ -3,18 +3,24 @@
 import type {
   ChatCompletion,
   ChatCompletionChunk,
-  ChatCompletionMessageFunctionToolCall,
+  ChatCompletionMessageToolCall,
   CompletionUsage,
 } from 'openai/resources';
 import type { GatewayError } from '../../core/errors.ts';
+import { isJsonObject, parseJson } from '../../core/json.ts';
 import type { AnswerShape } from '../../core/ports.ts';
 import type { ReasoningFields } from '../../core/reasoning.ts';
 import type { FinishReason, ToolCall, Usage } from '../../core/stream.ts';
 
 /** `content: null` beside tool calls is in the published schema of a message, not of a delta. */
-export type Delta = ChatCompletionChunk.Choice.Delta & ReasoningFields;
+export type Delta = Omit<ChatCompletionChunk.Choice.Delta, 'tool_calls'> &
+  ReasoningFields & { tool_calls?: readonly ToolCallPiece[] };
+/** The published type of a delta has no custom tools yet, though the API streams them. */
+type ToolCallPiece =
+  ChatCompletionChunk.Choice.Delta.ToolCall | ({ index: number } & ChatCompletionMessageToolCall);
 export type Message = ChatCompletion.Choice['message'] & ReasoningFields;
-export type Chunk = ChatCompletionChunk;
+export type Chunk = Omit<ChatCompletionChunk, 'choices'> & { choices: ChunkChoice[] };
+type ChunkChoice = Omit<ChatCompletionChunk.Choice, 'delta'> & { delta: Delta };
 
 export function toChunk(
   shape: AnswerShape,
@@ -53,12 +59,17 @@ export function toCompletionUsage(usage: Usage): CompletionUsage {
   };
 }
 
-export function toToolCall(call: ToolCall, shape: AnswerShape): ChatCompletionMessageFunctionToolCall {
-  return {
-    id: call.id ?? `call_${shape.newId()}`,
-    type: 'function',
-    function: { name: call.name, arguments: call.arguments },
-  };
+export function toToolCall(call: ToolCall, shape: AnswerShape): ChatCompletionMessageToolCall {
+  const id = call.id ?? `call_${shape.newId()}`;
+  return shape.customTools.includes(call.name)
+    ? { id, type: 'custom', custom: { name: call.name, input: inputOf(call) } }
+    : { id, type: 'function', function: { name: call.name, arguments: call.arguments } };
+}
+
+/** A custom tool is asked for as a function with one text named `input`. */
+function inputOf(call: ToolCall): string {
+  const parsed = parseJson(call.arguments);
+  return isJsonObject(parsed) && typeof parsed.input === 'string' ? parsed.input : call.arguments;
 }
 
 /** The form before tools: one call, without an id. */

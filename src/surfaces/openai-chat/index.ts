@@ -1,5 +1,6 @@
 /** The surface POST /v1/chat/completions. */
 
+import { toolName, type ChatBody } from '../../core/chat.ts';
 import type { ChatSurface } from '../../core/ports.ts';
 import type { ByteText } from '../../core/stream.ts';
 import { encodeUtf8 } from '../../wire/utf8.ts';
@@ -23,6 +24,7 @@ export const openaiChat: ChatSurface = {
       logprobs: body.logprobs === true,
       firstCallOnly: body.parallel_tool_calls === false,
       legacyFunctions: Array.isArray(body.functions),
+      customTools: customToolNames(body.tools),
       newId,
     };
   },
@@ -32,3 +34,12 @@ export const openaiChat: ChatSurface = {
   errorBody: (error) => encodeUtf8(JSON.stringify(toErrorBody(error))),
   errorEvent: (error) => `data: ${encodeUtf8(JSON.stringify(toErrorBody(error)))}\n\n` as ByteText,
 };
+
+/** Most requests have none, and every open stream holds this list. */
+const NONE: readonly string[] = [];
+
+function customToolNames(tools: ChatBody['tools']): readonly string[] {
+  return tools?.some(({ type }) => type === 'custom')
+    ? tools.filter(({ type }) => type === 'custom').map(toolName)
+    : NONE;
+}

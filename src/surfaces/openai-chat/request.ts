@@ -1,6 +1,12 @@
 /** A chat completion body → the canonical request, or a 400 that names what is wrong with it. */
 
-import type { ChatBody, ChatMessage, ChatRequest } from '../../core/chat.ts';
+import {
+  toolName,
+  type ChatBody,
+  type ChatMessage,
+  type ChatRequest,
+  type ToolChoice,
+} from '../../core/chat.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject } from '../../core/json.ts';
 import { sliceJson } from '../../wire/json-slice.ts';
@@ -12,7 +18,42 @@ export function toChatRequest(json: string): ChatRequest {
   const body = withExactSeed(validate(chatBody, parseBody(json)), json);
   checkParameters(body);
   checkToolMessages(body.messages);
-  return { body, json };
+  const canonical = withLegacyFunctions(body);
+  checkToolChoice(canonical);
+  return { body: canonical, json };
+}
+
+/** The form before tools, told as tools. */
+function withLegacyFunctions(body: ChatBody): ChatBody {
+  const { functions, function_call: call } = body;
+  if (!functions || isFilled(body.tools)) return body;
+  return {
+    ...body,
+    tools: functions.map((spec) => ({ type: 'function', function: spec })),
+    tool_choice: isJsonObject(call) ? { type: 'function', function: call } : call,
+  };
+}
+
+/** A choice of tools that were not given cannot be honoured. */
+function checkToolChoice({ tools, tool_choice: choice, functions }: ChatBody): void {
+  if (!choice || choice === 'none' || choice === 'auto') return;
+  const param = functions ? 'function_call' : 'tool_choice';
+  const names = new Set((tools ?? []).map(toolName));
+  if (names.size === 0) {
+    throw refused(
+      param,
+      `'${param}' is only allowed when '${functions ? 'functions' : 'tools'}' are specified.`,
+    );
+  }
+  for (const name of namesOf(choice)) {
+    if (names.has(name)) continue;
+    throw refused(param, `'${param}' names '${name}', which is not among the functions of this request.`);
+  }
+}
+
+function namesOf(choice: ToolChoice): string[] {
+  if (typeof choice === 'string') return [];
+  return choice.type === 'allowed_tools' ? choice.allowed_tools.tools.map(toolName) : [toolName(choice)];
 }
 
 /** A seed has 64 bits; JSON.parse keeps 53 of them. */
@@ -58,11 +99,6 @@ const UNSUPPORTED: readonly Unsupported[] = [
     param: 'n',
     hint: 'Send one request for each answer.',
     isUsed: ({ n }) => typeof n === 'number' && n > 1,
-  },
-  {
-    param: 'tool_choice',
-    hint: "Use 'auto' or 'none'.",
-    isUsed: ({ tool_choice: choice }) => choice === 'required' || isJsonObject(choice),
   },
   { param: 'logprobs', hint: 'Leave it out.', isUsed: ({ logprobs }) => logprobs === true },
   { param: 'logit_bias', hint: 'Leave it out.', isUsed: (body) => isFilled(body.logit_bias) },

@@ -32,7 +32,14 @@ const METADATA_TOO_LARGE = `too many properties. Expected an object with at most
 const name = z.string().nullish();
 const functionName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/);
 const functionCall = z.looseObject({ name: z.string(), arguments: z.string() });
-const toolCall = z.looseObject({ id: z.string(), type: z.literal('function'), function: functionCall });
+const toolCall = z.discriminatedUnion('type', [
+  z.looseObject({ id: z.string(), type: z.literal('function'), function: functionCall }),
+  z.looseObject({
+    id: z.string(),
+    type: z.literal('custom'),
+    custom: z.looseObject({ name: z.string(), input: z.string() }),
+  }),
+]);
 
 const message = z.discriminatedUnion('role', [
   z.looseObject({ role: z.enum(['developer', 'system']), content: textContent, name }),
@@ -57,7 +64,32 @@ const functionSpec = z.looseObject({
   parameters: z.record(z.string(), z.unknown()).nullish(),
   strict: z.boolean().nullish(),
 });
-const tool = z.looseObject({ type: z.literal('function'), function: functionSpec });
+const tool = z.discriminatedUnion('type', [
+  z.looseObject({ type: z.literal('function'), function: functionSpec }),
+  z.looseObject({
+    type: z.literal('custom'),
+    custom: z.looseObject({
+      name: functionName,
+      description: z.string().nullish(),
+      format: z.looseObject({ type: z.enum(['text', 'grammar']) }).nullish(),
+    }),
+  }),
+]);
+
+const named = z.looseObject({ name: functionName });
+const functionReference = z.looseObject({ type: z.literal('function'), function: named });
+const customReference = z.looseObject({ type: z.literal('custom'), custom: named });
+const allowedTools = z.looseObject({
+  type: z.literal('allowed_tools'),
+  allowed_tools: z.looseObject({
+    mode: z.enum(['auto', 'required']),
+    tools: z.array(z.discriminatedUnion('type', [functionReference, customReference])).min(1),
+  }),
+});
+const toolChoice = z.union([
+  z.enum(['none', 'auto', 'required']),
+  z.discriminatedUnion('type', [functionReference, customReference, allowedTools]),
+]);
 
 const responseFormat = z.discriminatedUnion('type', [
   z.looseObject({ type: z.literal('text') }),
@@ -89,13 +121,13 @@ export const chatBody = z.looseObject({
   logit_bias: z.record(z.string(), z.number().min(-100, DECIMAL).max(100, DECIMAL)).nullish(),
   response_format: responseFormat.nullish(),
   tools: z.array(tool).max(128).nullish(),
-  tool_choice: z.union([z.enum(['none', 'auto', 'required']), z.looseObject({ type: z.string() })]).nullish(),
+  tool_choice: toolChoice.nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   reasoning_effort: z.enum(REASONING_EFFORTS).nullish(),
   verbosity: z.enum(['low', 'medium', 'high']).nullish(),
   modalities: z.array(z.enum(['text', 'audio'])).nullish(),
   functions: z.array(functionSpec).min(1).max(128).nullish(),
-  function_call: z.union([z.enum(['none', 'auto']), z.looseObject({ name: functionName })]).nullish(),
+  function_call: z.union([z.enum(['none', 'auto']), named]).nullish(),
   metadata: z
     .record(z.string().max(64), z.string().max(512))
     .refine((pairs) => Object.keys(pairs).length <= MAX_METADATA, {

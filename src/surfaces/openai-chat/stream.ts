@@ -50,9 +50,12 @@ export function createStreamEncoder(shape: AnswerShape): Encoder {
     },
 
     toolArguments(literal) {
-      // The published type wants the other keys of a call, which were in its first piece.
-      const piece = { index: state.callCount - 1, function: { arguments: HOLE } };
-      state.out += toPieces(shape, { tool_calls: [piece] }).join(literal);
+      // The other keys of a call were in its first piece.
+      const called = { arguments: HOLE };
+      const delta = shape.legacyFunctions
+        ? { function_call: called }
+        : { tool_calls: [{ index: state.callCount - 1, function: called }] };
+      state.out += toPieces(shape, delta).join(literal);
     },
 
     finish(reason, usage) {

@@ -29,6 +29,7 @@ function shapeOf({
     logprobs: false,
     firstCallOnly,
     legacyFunctions: false,
+    customTools: [],
     newId: () => 'ID',
   };
 }
