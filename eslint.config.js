@@ -95,7 +95,11 @@ export default tseslint.config(
   folder('routing', { may: ['core'] }),
   folder('gateway', { may: ['core', 'wire'] }),
   folder('config', { may: ['core'], packages: ['zod', 'yaml', 'fastest-levenshtein'] }),
-  folder('http', { may: ['core', 'gateway'], packages: ['express', 'cors'], isPortable: false }),
+  folder('http', {
+    may: ['core', 'gateway', 'wire'],
+    packages: ['express', 'cors', 'http-proxy-middleware'],
+    isPortable: false,
+  }),
   folder('node', {
     may: ['core', 'wire'],
     packages: ['undici', 'winston', 'prom-client', 'ollama'],

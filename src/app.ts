@@ -1,6 +1,7 @@
 /** The data path as a list of lines, in the order in which a request meets them. */
 
 import express, { type Express } from 'express';
+import type { SurfaceContext } from './core/operation.ts';
 import type { BackendStatus, Catalog, Keyring, Logger, Meter, Now } from './core/ports.ts';
 import type { Dispatch } from './gateway/dispatch.ts';
 import { authenticate } from './http/authenticate.ts';
@@ -10,12 +11,16 @@ import { errors, methodNotAllowed, notFound } from './http/errors.ts';
 import { inference } from './http/inference.ts';
 import { listModels, showModel } from './http/models.ts';
 import { live, metricsPage, openapiDocument, ready } from './http/ops.ts';
+import { authenticateAdmin, cancelStream, listStreams, type StreamsDeps } from './http/streams.ts';
 import { openaiChat } from './surfaces/openai-chat/index.ts';
 
 export interface AppDeps {
   readonly catalog: Catalog;
   readonly dispatch: Dispatch;
   readonly keyring: Keyring;
+  /** undefined: the operator has no key, and no endpoints. */
+  readonly adminKeyring: Keyring | undefined;
+  readonly streamTotals: StreamsDeps['streamTotals'];
   readonly logger: Logger;
   readonly meter: Meter;
   readonly now: Now;
@@ -27,6 +32,8 @@ export interface AppDeps {
   readonly metrics:
     { readonly path: string; render(): Promise<{ contentType: string; body: string }> } | undefined;
   readonly bodyLimitBytes: number;
+  readonly surfaces: SurfaceContext;
+  readonly isStrict: boolean;
   readonly corsOrigins: readonly string[];
 }
 
@@ -47,6 +54,15 @@ export function createApp(deps: AppDeps): Express {
   app.route('/v1/models').all(entrance).get(listModels(deps.catalog)).all(getOnly);
   app.route('/v1/models/*id').all(entrance).get(showModel(deps.catalog)).all(getOnly);
   app.use('/v1', entrance);
+
+  const operator = authenticateAdmin(deps.adminKeyring);
+  const streams = { ...deps, active: deps.dispatch.active };
+  app.route('/api/chat/streams').all(operator).get(listStreams(streams)).all(getOnly);
+  app
+    .route('/api/chat/:requestId')
+    .all(operator)
+    .delete(cancelStream(streams))
+    .all(methodNotAllowed('DELETE'));
 
   for (const path of ['/health', '/healthz', '/livez']) app.route(path).get(live).all(getOnly);
   app.route('/readyz').get(ready(deps.isDraining, deps.status)).all(getOnly);

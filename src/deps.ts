@@ -6,10 +6,11 @@ import { createKeyring } from './admission/keyring.ts';
 import type { AppDeps } from './app.ts';
 import { kinds } from './backends/index.ts';
 import type { Config } from './config/load.ts';
-import type { Backend, Logger, Now } from './core/ports.ts';
+import type { Backend, Keyring, Logger, Now } from './core/ports.ts';
 import { createDispatch } from './gateway/dispatch.ts';
 import { createWatch, type Watch } from './gateway/watch.ts';
 import { createDiscover } from './node/discover.ts';
+import { createImageFetcher } from './node/images/index.ts';
 import { createLogger } from './node/logger.ts';
 import { createMetrics } from './node/metrics.ts';
 import { createSender } from './node/send.ts';
@@ -63,11 +64,8 @@ export function createDeps(
     send,
     watch,
     now,
-    wallClock: Date.now,
-    newId,
-    reasoningKeys: config.streams.reasoningKeys,
+    fetchImage: createImageFetcher(config.images),
     heartbeat: { commitAfterMs: config.streams.commitAfterMs, everyMs: config.streams.heartbeatMs },
-    limits: config.limits,
     maxAttempts: config.limits.maxAttempts,
   });
   const metrics = createMetrics({ status: pool.status, active: dispatch.active });
@@ -85,6 +83,8 @@ export function createDeps(
     catalog,
     dispatch,
     keyring: createKeyring(apiKeys(config), sha256),
+    adminKeyring: adminKeyring(config),
+    streamTotals: metrics.streamTotals,
     logger,
     meter: metrics,
     metrics: config.metrics.enabled ? { path: config.metrics.path, render: metrics.render } : undefined,
@@ -94,6 +94,13 @@ export function createDeps(
     isDraining: () => isDraining,
     readOpenapi: () => readFile(openapiPath, 'utf8'),
     bodyLimitBytes: config.server.bodyLimitBytes,
+    surfaces: {
+      wallClock: Date.now,
+      newId,
+      reasoningKeys: config.streams.reasoningKeys,
+      limits: config.limits,
+    },
+    isStrict: config.strict,
     corsOrigins: config.server.corsOrigins,
     prober,
     watch,
@@ -114,6 +121,13 @@ export function createDeps(
 function apiKeys({ auth }: Config): { name: string; sha256: string }[] {
   const keys = [...(auth.key === undefined ? [] : [auth.key]), ...auth.keys];
   return keys.map((key, i) => ({ name: i === 0 ? 'default' : `key-${String(i + 1)}`, sha256: sha256(key) }));
+}
+
+function adminKeyring({ auth }: Config): Keyring | undefined {
+  const { adminKey } = auth;
+  return adminKey === undefined
+    ? undefined
+    : createKeyring([{ name: 'admin', sha256: sha256(adminKey) }], sha256);
 }
 
 function sha256(text: string): string {

@@ -39,6 +39,10 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'FIRST_TOKEN_TIMEOUT_MS', path: 'limits.timeouts.firstTokenMs', form: 'number' },
   { name: 'IDLE_TIMEOUT_MS', path: 'limits.timeouts.idleMs', form: 'number' },
   { name: 'TOTAL_TIMEOUT_MS', path: 'limits.timeouts.totalMs', form: 'number' },
+  { name: 'STRICT', path: 'strict', form: 'boolean' },
+  { name: 'IMAGE_URLS', path: 'images.enabled', form: 'boolean' },
+  { name: 'IMAGE_ALLOW_HOSTS', path: 'images.allowHosts', form: 'list' },
+  { name: 'MAX_CHOICES', path: 'limits.maxChoices', form: 'number' },
   { name: 'MAX_ATTEMPTS', path: 'limits.maxAttempts', form: 'number' },
   { name: 'PROBE_INTERVAL_MS', path: 'probes.intervalMs', form: 'number' },
 ];

@@ -60,6 +60,10 @@ const model = z.strictObject({
     .record(z.string(), z.unknown())
     .default({})
     .describe('Fixed for the model and sent with every request: num_ctx, keep_alive, min_p, …'),
+  requestOptions: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Options that load a model anew (num_ctx, …) which requests may set all the same.'),
 });
 
 const key = z.string().min(16);
@@ -125,10 +129,30 @@ export const configSchema = z.strictObject({
     .strictObject({
       timeouts: timeouts.partial().default({}).describe('Limits of every backend.'),
       maxAttempts: whole(1, 10).default(3).describe('Backends tried for one request.'),
+      maxChoices: whole(1, 128).default(8).describe('Answers to one request (`n`).'),
       maxRecordBytes: bytes.prefault('16mb').describe('Size of one line or event of a backend.'),
       maxResponseBytes: bytes.prefault('64mb').describe('Size of an answer that is not streamed.'),
     })
     .prefault({}),
+  images: z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .default(true)
+        .describe('Fetches images that are given by URL for Ollama backends.'),
+      maxBytes: bytes.prefault('20mb').describe('Size of one image.'),
+      timeoutMs: whole(100, 300_000).default(10_000).describe('How long fetching one may take.'),
+      maxRedirects: whole(0, 10).default(3).describe('Redirects that are followed.'),
+      allowHosts: z
+        .array(z.string().min(1))
+        .default([])
+        .describe('Hosts (`host` or `host:port`) that may have a private address; all others may not.'),
+    })
+    .prefault({}),
+  strict: z
+    .boolean()
+    .default(false)
+    .describe('Refuses parameters that have no effect, instead of naming them in a header.'),
   probes: z
     .strictObject({
       intervalMs: whole(100, 86_400_000).default(5000).describe('Time between two probes of a backend.'),

@@ -105,6 +105,8 @@ export interface ChatRequest {
   readonly body: ChatBody;
   /** The body as JSON text, for backends of the same format: exact to the last digit. */
   readonly json: string;
+  /** Images that were fetched, as base64 by their URL; undefined before that. */
+  readonly images?: ReadonlyMap<string, string>;
 }
 
 export interface ChatBody {
@@ -112,6 +114,7 @@ export interface ChatBody {
   readonly messages: readonly ChatMessage[];
   readonly stream?: Maybe<boolean>;
   readonly stream_options?: Maybe<{ readonly include_usage?: Maybe<boolean> }>;
+  readonly n?: Maybe<number>;
   readonly max_tokens?: Maybe<number>;
   readonly max_completion_tokens?: Maybe<number>;
   readonly temperature?: Maybe<number>;

@@ -42,6 +42,7 @@ const TABLE = {
   invalid_api_key: client(401, 'invalid_api_key'),
   model_not_found: client(404, 'model_not_found'),
   unknown_url: client(404, 'unknown_url'),
+  unknown_request: client(404, 'unknown_request'),
   method_not_supported: client(405, 'method_not_supported'),
   body_too_large: client(413, null),
   unsupported_content_type: client(415, 'unsupported_content_type'),
@@ -78,6 +79,8 @@ const TABLE = {
   // The gateway cannot serve now.
   no_backend_available: server(503, 'no_backend_available', { countsAgainstBackend: false }),
   shutting_down: server(503, 'shutting_down', { tryOthers: false, countsAgainstBackend: false }),
+  // The operator ended it.
+  request_cancelled: server(503, 'request_cancelled', { tryOthers: false, countsAgainstBackend: false }),
   internal_error: server(500, null, { tryOthers: false, countsAgainstBackend: false }),
 
   // The client left. Nobody reads this answer and nobody is to blame.

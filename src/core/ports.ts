@@ -2,6 +2,7 @@
 
 import type { ChatRequest } from './chat.ts';
 import type { GatewayError } from './errors.ts';
+import type { Operation, Surface } from './operation.ts';
 import type { JsonObject } from './json.ts';
 import type { ReasoningKeys } from './reasoning.ts';
 import type { ByteText, ChatSink, Converter, Decoder, Encoder, Usage } from './stream.ts';
@@ -67,6 +68,8 @@ export interface Target {
   readonly serverVersion: string;
   /** Fixed by the operator for this model, in the words of the backend (num_ctx, keep_alive, …). */
   readonly options: JsonObject;
+  /** Options that load a model anew and that a request may set all the same. */
+  readonly requestOptions: readonly string[];
 }
 
 /** What a probe learned. */
@@ -119,6 +122,7 @@ export interface Alias {
   /** Without `backend`: every backend that lists the model. */
   readonly targets: readonly { readonly backend?: string | undefined; readonly model: string }[];
   readonly options: JsonObject;
+  readonly requestOptions: readonly string[];
 }
 
 /** A name as a client may use it. */
@@ -187,6 +191,10 @@ export interface AnswerShape {
   readonly model: string;
   readonly fingerprint: string;
   readonly isStream: boolean;
+  /** Which of several answers to one request this is. */
+  readonly index: number;
+  /** The end of the answer (usage, `[DONE]`) is told for all parts together, by somebody else. */
+  readonly isPart: boolean;
   readonly includeUsage: boolean;
   readonly reasoningKeys: ReasoningKeys;
   readonly logprobs: boolean;
@@ -207,30 +215,22 @@ export interface DecodeLimits {
   readonly maxResponseBytes: number;
 }
 
-/** One client-facing API. */
-export interface ChatSurface {
-  /** The wire format it speaks, to tell when a backend speaks the same. */
+/** A wire format for chat answers. */
+export interface ChatFormat {
+  /** To tell when a backend speaks the same. */
   readonly format: 'openai-chat';
-  /** Reads a request body. Throws GatewayError (400) naming the field at fault. */
-  toRequest(json: string): ChatRequest;
-  shape(request: ChatRequest, context: ShapeContext): AnswerShape;
   createEncoder(shape: AnswerShape, limits: DecodeLimits): Encoder;
-  /** The body of an answer with an error status. */
-  errorBody(error: GatewayError): ByteText;
-  /** The last event of a stream that failed after it had begun. */
-  errorEvent(error: GatewayError): ByteText;
-}
-
-export interface ShapeContext {
-  readonly nowMs: number;
-  readonly newId: () => string;
-  readonly reasoningKeys: ReasoningKeys;
-  readonly fingerprint: string;
 }
 
 /** Everything that differs between kinds of backends. Pure. */
 export interface BackendKind {
   readonly format: 'openai-chat' | 'ollama';
+  /** One call can give several answers (`n`). */
+  readonly hasChoices: boolean;
+  /** Fetches images by URL itself. */
+  readonly takesImageUrls: boolean;
+  /** Chat parameters that it does not heed, by name. */
+  ignoredParams(request: ChatRequest, target: Target): readonly string[];
   chatRequest(request: ChatRequest, target: Target): UpstreamRequest;
   /** Present where the format is not a surface's own. */
   readonly createDecoder?: (sink: ChatSink, request: ChatRequest, limits: DecodeLimits) => Decoder;
@@ -254,6 +254,8 @@ export interface FailedResponse {
 /** Moves the answer to the client. The first write commits. */
 export interface Relay {
   readonly isCommitted: boolean;
+  /** Sets a header of the answer, before the commit; undefined takes it back. */
+  header(name: string, value: string | undefined): void;
   /** false: the client reads slower than this is written; wait for `onDrain`. */
   write(bytes: ByteText): boolean;
   /** A comment that keeps idle connections open. Commits. Only for streams. */
@@ -272,10 +274,12 @@ export interface Exchange {
   readonly id: string;
   /** The name of the key that was used. */
   readonly client: string;
-  readonly surface: ChatSurface;
+  readonly surface: Surface;
   readonly isStream: boolean;
+  /** Parameters without effect are refused instead of named. */
+  readonly isStrict: boolean;
   /** null once the answer has begun: a long stream need not hold a long prompt. */
-  request: ChatRequest | null;
+  operation: Operation | null;
   readonly relay: Relay;
   readonly startedMs: number;
 }

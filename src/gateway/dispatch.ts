@@ -1,28 +1,26 @@
 /** The use case: one exchange from request to last byte, on as many backends as it takes. */
 
-import type { ChatRequest } from '../core/chat.ts';
 import { GatewayError, toGatewayError } from '../core/errors.ts';
+import type { FetchImage, Operation } from '../core/operation.ts';
 import type {
   ActiveExchange,
-  AnswerShape,
   BackendKind,
   Catalog,
-  DecodeLimits,
   Exchange,
   ExchangeRecord,
   KindName,
   Lease,
   Now,
   Pool,
+  Relay,
   Resolution,
   Send,
   StreamStatus,
   Target,
   UpstreamBody,
 } from '../core/ports.ts';
-import type { ReasoningKeys } from '../core/reasoning.ts';
 import type { ByteText, Usage } from '../core/stream.ts';
-import { createConverter } from './convert.ts';
+import { runParts } from './parts.ts';
 import { pump, type Milestones } from './pump.ts';
 import type { Heartbeat, Watch } from './watch.ts';
 
@@ -33,12 +31,8 @@ export interface DispatchDeps {
   readonly send: Send;
   readonly watch: Watch;
   readonly now: Now;
-  /** Milliseconds since 1970, for `created`. */
-  readonly wallClock: () => number;
-  readonly newId: () => string;
-  readonly reasoningKeys: ReasoningKeys;
+  readonly fetchImage: FetchImage;
   readonly heartbeat: Heartbeat;
-  readonly limits: DecodeLimits;
   readonly maxAttempts: number;
 }
 
@@ -62,6 +56,11 @@ const NO_HEARTBEAT: Heartbeat = { commitAfterMs: 0, everyMs: 0 };
 /** Of an error body; more than this says nothing more. */
 const MAX_ERROR_BODY_BYTES = 64 * 1024;
 const RETRY_AFTER_SECONDS = 1;
+const IGNORED_HEADER = 'x-gateway-ignored-params';
+/** What may stand in a header of names that clients made up. */
+const PARAM_NAME = /^[\w.-]{1,64}$/;
+const MAX_IGNORED_NAMES = 50;
+const MAX_PARAM_LENGTH = 100;
 
 export function createDispatch(deps: DispatchDeps): Dispatch {
   const { catalog, pool, kinds, send, watch, now } = deps;
@@ -69,22 +68,14 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
 
   async function run(exchange: Exchange): Promise<ExchangeRecord> {
     const { surface, relay } = exchange;
-    const progress: Progress = {
-      exchange,
-      model: 'other',
-      backend: '',
-      attempts: 0,
-      sentMs: undefined,
-      firstTokenMs: undefined,
-      firstWriteMs: undefined,
-      usage: null,
-    };
+    const progress = createProgress(exchange);
     let error: GatewayError | undefined;
     active.add(progress);
     try {
-      const resolution = catalog.resolve(requestOf(exchange).body.model);
+      const resolution = catalog.resolve(operationOf(exchange).model);
       progress.model = resolution.label;
-      await runAttempts(exchange, resolution, progress);
+      if (isOneCall(exchange)) await runAttempts(exchange, resolution, progress);
+      else await runInParts(exchange, resolution, progress);
     } catch (thrown) {
       error = relay.closedBy ?? toGatewayError(thrown);
       if (relay.isCommitted && error.reason !== 'client_closed') relay.end(surface.errorEvent(error));
@@ -92,6 +83,32 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       active.delete(progress);
     }
     return toRecord(progress, error, now());
+  }
+
+  /** What must be fetched first, and requests that take several calls. */
+  async function runInParts(exchange: Exchange, resolution: Resolution, progress: Progress): Promise<void> {
+    const targetKinds = resolution.targets.map(({ backend }) => kinds[backend.kind]);
+    const { prepare } = operationOf(exchange);
+    if (prepare) {
+      exchange.operation = await whileOpen(exchange.relay, (signal) =>
+        prepare(targetKinds, deps.fetchImage, signal),
+      );
+    }
+    const split = operationOf(exchange).split?.(targetKinds);
+    if (!split) {
+      await runAttempts(exchange, resolution, progress);
+      return;
+    }
+    exchange.operation = null;
+    progress.usage = await runParts(split, exchange, async (part) => {
+      const own = createProgress(part);
+      try {
+        await runAttempts(part, resolution, own);
+      } finally {
+        addProgress(progress, own);
+      }
+      return own.usage;
+    });
   }
 
   /** Tries backend after backend while nothing has reached the client. */
@@ -130,7 +147,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     lease: Lease,
     progress: Progress,
   ): Promise<GatewayError | undefined> {
-    const { surface, isStream, relay } = exchange;
+    const { isStream, relay } = exchange;
     const { target } = lease;
     const kind = kinds[target.backend.kind];
     const controller = new AbortController();
@@ -142,14 +159,8 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     const watched = watch.start(target.backend.timeouts, heartbeat, relay, controller);
     try {
       if (relay.closedBy) throw relay.closedBy;
-      const body = await openAnswer(progress, target, controller.signal);
-      const converter = createConverter(
-        kind,
-        surface,
-        requestOf(exchange),
-        toShape(exchange, lease),
-        deps.limits,
-      );
+      const body = await openAnswer(exchange, progress, target, controller.signal);
+      const converter = operationOf(exchange).createConverter(kind, target);
       await pump(body, converter, exchange, watched, progress, now);
       progress.usage = converter.usage;
       return undefined;
@@ -166,31 +177,90 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
   }
 
   /** Sends the request and gives the body of its answer. Throws what an error status means. */
-  async function openAnswer(progress: Progress, target: Target, signal: AbortSignal): Promise<UpstreamBody> {
+  async function openAnswer(
+    exchange: Exchange,
+    progress: Progress,
+    target: Target,
+    signal: AbortSignal,
+  ): Promise<UpstreamBody> {
     const kind = kinds[target.backend.kind];
-    const request = requestOf(progress.exchange);
-    const upstreamRequest = kind.chatRequest(request, target);
+    const operation = operationOf(exchange);
+    tellIgnored(exchange, operation.ignoredParams(kind, target), progress.attempts > 1);
+    const upstreamRequest = operation.upstreamRequest(kind, target);
     progress.sentMs = now();
     const { status, headers, body } = await send(target.backend, upstreamRequest, signal);
     if (status === 200) return body;
-    throw kind.failure({ status, headers, body: await readErrorBody(body), model: request.body.model });
-  }
-
-  function toShape(exchange: Exchange, { target }: Lease): AnswerShape {
-    return exchange.surface.shape(requestOf(exchange), {
-      nowMs: deps.wallClock(),
-      newId: deps.newId,
-      reasoningKeys: deps.reasoningKeys,
-      fingerprint: fingerprintOf(`${target.serverVersion}/${target.model?.digest ?? target.upstreamModel}`),
-    });
+    throw kind.failure({ status, headers, body: await readErrorBody(body), model: operation.model });
   }
 
   return { run, active: () => active };
 }
 
-function requestOf({ request }: Exchange): ChatRequest {
-  if (!request) throw new TypeError('the request is gone: an attempt after the commit');
-  return request;
+function createProgress(exchange: Exchange): Progress {
+  return {
+    exchange,
+    model: 'other',
+    backend: '',
+    attempts: 0,
+    sentMs: undefined,
+    firstTokenMs: undefined,
+    firstWriteMs: undefined,
+    usage: null,
+  };
+}
+
+/** The whole began with the first of its parts. */
+function addProgress(whole: Progress, part: Progress): void {
+  whole.backend = part.backend;
+  whole.attempts += part.attempts;
+  whole.sentMs = earlier(whole.sentMs, part.sentMs);
+  whole.firstTokenMs = earlier(whole.firstTokenMs, part.firstTokenMs);
+  whole.firstWriteMs = earlier(whole.firstWriteMs, part.firstWriteMs);
+}
+
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || (b !== undefined && b < a) ? b : a;
+}
+
+/** Also keeps the operation out of the frame of a long stream. */
+function isOneCall(exchange: Exchange): boolean {
+  const { prepare, split } = operationOf(exchange);
+  return prepare === undefined && split === undefined;
+}
+
+function operationOf({ operation }: Exchange): Operation {
+  if (!operation) throw new TypeError('the request is gone: an attempt after the commit');
+  return operation;
+}
+
+/** Nothing that a client sends is dropped in silence. */
+function tellIgnored({ isStrict, relay }: Exchange, names: readonly string[], isRetry: boolean): void {
+  const [first] = names;
+  if (isRetry) relay.header(IGNORED_HEADER, undefined);
+  if (first === undefined) return;
+  if (isStrict) {
+    throw new GatewayError('unsupported_parameter', {
+      message: `Unsupported parameter: '${first.slice(0, MAX_PARAM_LENGTH)}' has no effect with this model, and the request is strict.`,
+      param: first.slice(0, MAX_PARAM_LENGTH),
+    });
+  }
+  // Names of unknown parameters are the client's own words: only what may stand in a header.
+  const printable = names.filter((name) => PARAM_NAME.test(name)).slice(0, MAX_IGNORED_NAMES);
+  relay.header(IGNORED_HEADER, printable.join(', '));
+}
+
+/** Runs with a signal that aborts when the client leaves. */
+async function whileOpen<T>(relay: Relay, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  relay.onClose = (reason) => {
+    controller.abort(reason);
+  };
+  try {
+    if (relay.closedBy) throw relay.closedBy;
+    return await run(controller.signal);
+  } finally {
+    relay.onClose = undefined;
+  }
 }
 
 /** Nobody could be reached: that is the fleet's state, and not one backend's failure. */
@@ -254,13 +324,6 @@ function toRecord(progress: Progress, error: GatewayError | undefined, endMs: nu
 function toStatus(error: GatewayError | undefined): StreamStatus {
   if (error === undefined) return 'completed';
   if (error.reason === 'client_closed') return 'client_aborted';
-  if (error.reason === 'shutting_down') return 'shutdown';
+  if (error.reason === 'shutting_down' || error.reason === 'request_cancelled') return 'shutdown';
   return error.reason.endsWith('_timeout') ? 'timeout' : 'upstream_error';
-}
-
-/** `fp_` and eight digits that change when the model or its server does (FNV-1a). */
-function fingerprintOf(text: string): string {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return `fp_${(hash >>> 0).toString(16).padStart(8, '0')}`;
 }

@@ -49,7 +49,7 @@ export function pump(
       send(converter.take());
       if (!relay.isCommitted) return;
       milestones.firstWriteMs = now();
-      exchange.request = null;
+      exchange.operation = null;
     }
 
     /** The body ended, or broke when nothing of the answer was left to come. */

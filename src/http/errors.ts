@@ -2,13 +2,14 @@
 
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import { GatewayError, toGatewayError } from '../core/errors.ts';
-import type { ChatSurface, Logger } from '../core/ports.ts';
+import type { Surface } from '../core/operation.ts';
+import type { Logger } from '../core/ports.ts';
 import { contextOf } from './context.ts';
 
 /** How long a client is to wait when the failure does not say. */
 const DEFAULT_RETRY_AFTER_SECONDS = 1;
 
-export function errors(surface: Pick<ChatSurface, 'errorBody'>, logger: Logger): ErrorRequestHandler {
+export function errors(surface: Pick<Surface, 'errorBody'>, logger: Logger): ErrorRequestHandler {
   return (thrown: unknown, req, res, next) => {
     const error = fromExpress(thrown);
     contextOf(res).error = error;
@@ -20,6 +21,8 @@ export function errors(surface: Pick<ChatSurface, 'errorBody'>, logger: Logger):
       return;
     }
     if (res.destroyed) return;
+    // It speaks of an answer that there is not.
+    res.removeHeader('x-gateway-ignored-params');
     setRetryHeaders(res, error);
     res
       .status(error.status)

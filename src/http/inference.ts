@@ -1,7 +1,8 @@
 /** One request of a surface: body in, exchange, answer out. */
 
 import type { RequestHandler } from 'express';
-import type { ChatSurface, ExchangeRecord, Meter, Relay } from '../core/ports.ts';
+import type { Surface, SurfaceContext } from '../core/operation.ts';
+import type { ExchangeRecord, Meter, Relay } from '../core/ports.ts';
 import type { Dispatch } from '../gateway/dispatch.ts';
 import { readBody } from './body.ts';
 import { contextOf, type RequestContext } from './context.ts';
@@ -12,9 +13,12 @@ export interface InferenceDeps {
   readonly dispatch: Dispatch;
   readonly meter: Meter;
   readonly bodyLimitBytes: number;
+  readonly surfaces: SurfaceContext;
+  /** Parameters without effect are refused; a client can ask for it with `x-gateway-strict: true`. */
+  readonly isStrict: boolean;
 }
 
-export function inference(surface: ChatSurface, deps: InferenceDeps): RequestHandler {
+export function inference(surface: Surface, deps: InferenceDeps): RequestHandler {
   return async (req, res) => {
     const context = contextOf(res);
     const started = begin(surface, deps, context, await readBody(req, deps.bodyLimitBytes), res);
@@ -27,15 +31,25 @@ export function inference(surface: ChatSurface, deps: InferenceDeps): RequestHan
 
 /** Not in the frame above, which waits for the end of the stream and must not hold the prompt. */
 function begin(
-  surface: ChatSurface,
-  { dispatch }: InferenceDeps,
+  surface: Surface,
+  { dispatch, surfaces, isStrict: isAlwaysStrict }: InferenceDeps,
   { id, client, startedMs }: RequestContext,
   json: string,
   res: ServerResponse,
 ): { record: Promise<ExchangeRecord>; relay: Relay } {
-  const request = surface.toRequest(json);
-  const isStream = request.body.stream === true;
+  const operation = surface.toOperation(json, surfaces);
+  const { isStream } = operation;
+  const isStrict = isAlwaysStrict || res.req.headers['x-gateway-strict'] === 'true';
   const relay = createRelay(res, isStream);
-  const record = dispatch.run({ id, client: client ?? '', surface, isStream, request, relay, startedMs });
+  const record = dispatch.run({
+    id,
+    client: client ?? '',
+    surface,
+    isStream,
+    isStrict,
+    operation,
+    relay,
+    startedMs,
+  });
   return { record, relay };
 }

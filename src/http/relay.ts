@@ -30,6 +30,10 @@ export function createRelay(res: ServerResponse, isStream: boolean): Relay {
     onDrain: undefined,
     onClose: undefined,
 
+    header(name, value) {
+      if (value === undefined) res.removeHeader(name);
+      else res.setHeader(name, value);
+    },
     write(bytes) {
       if (relay.closedBy) return true;
       relay.isCommitted = true;

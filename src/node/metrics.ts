@@ -3,10 +3,12 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { createClusterRender } from './cluster-metrics.ts';
 import { isWorker } from './cluster.ts';
-import type { ActiveExchange, BackendStatus, ExchangeRecord, Meter } from '../core/ports.ts';
+import type { ActiveExchange, BackendStatus, ExchangeRecord, Meter, StreamStatus } from '../core/ports.ts';
 
 export interface Metrics extends Meter {
   render(): Promise<{ contentType: string; body: string }>;
+  /** Streams of this process that have ended, by how. */
+  streamTotals(): Promise<Record<StreamStatus, number>>;
 }
 
 export interface MetricSources {
@@ -147,6 +149,13 @@ export function createMetrics({ status, active }: MetricSources): Metrics {
         const betweenMs = (record.durationMs - ttftMs) / (usage.completion - 1);
         perTokenSeconds.observe(target, betweenMs * SECONDS_PER_MS);
       }
+    },
+    async streamTotals() {
+      const totals = { completed: 0, client_aborted: 0, upstream_error: 0, timeout: 0, shutdown: 0 };
+      for (const { labels, value } of (await streams.get()).values) {
+        totals[labels.status as StreamStatus] = value;
+      }
+      return totals;
     },
     async render() {
       return { contentType: registry.contentType, body: await renderAll() };

@@ -1,7 +1,6 @@
 /** Names of models → targets: aliases of the operator first, then what the backends list. */
 
 import { GatewayError } from '../core/errors.ts';
-import type { JsonObject } from '../core/json.ts';
 import type {
   Alias,
   BackendStatus,
@@ -11,6 +10,8 @@ import type {
   Target,
   UpstreamModel,
 } from '../core/ports.ts';
+
+const NOTHING_FIXED = { options: {}, requestOptions: [] };
 
 interface CatalogOptions {
   readonly aliases: readonly Alias[];
@@ -57,7 +58,7 @@ function resolveAlias(alias: Alias | undefined, backends: readonly BackendStatus
   const targets = alias.targets.flatMap(({ backend, model }) =>
     backends
       .filter((status) => (backend === undefined ? mayServe(status, model) : status.backend.name === backend))
-      .map((status) => toTarget(status, model, alias.options)),
+      .map((status) => toTarget(status, model, alias)),
   );
   return { targets, label: alias.name };
 }
@@ -92,7 +93,11 @@ function mayServe(status: BackendStatus, model: string): boolean {
   return status.discovery === undefined || findModel(status, model) !== undefined;
 }
 
-function toTarget(status: BackendStatus, name: string, options: JsonObject = {}): Target {
+function toTarget(
+  status: BackendStatus,
+  name: string,
+  { options, requestOptions }: Pick<Alias, 'options' | 'requestOptions'> = NOTHING_FIXED,
+): Target {
   const model = findModel(status, name);
   return {
     backend: status.backend,
@@ -100,6 +105,7 @@ function toTarget(status: BackendStatus, name: string, options: JsonObject = {})
     model,
     serverVersion: status.discovery?.version ?? '',
     options,
+    requestOptions,
   };
 }
 

@@ -26,6 +26,11 @@ export function sliceMembers(json: string): Map<string, string> {
   return members;
 }
 
+/** Members → object. Each name once, whatever was sent: no two readers can then see two requests. */
+export function printMembers(members: ReadonlyMap<string, string>): string {
+  return `{${Array.from(members, ([name, value]) => `${JSON.stringify(name)}:${value}`).join(',')}}`;
+}
+
 export type JsonPath = readonly (string | number)[];
 
 /** The text of the value at `path`, or undefined when there is none. */
@@ -112,7 +117,7 @@ function endOfPlain(json: string, start: number): number {
 }
 
 /** The index after the quote that closes the string opened at `start`. */
-function endOfString(json: string, start: number): number {
+export function endOfString(json: string, start: number): number {
   for (let quote = json.indexOf('"', start + 1); quote >= 0; quote = json.indexOf('"', quote + 1)) {
     let backslashes = 0;
     while (json.charCodeAt(quote - 1 - backslashes) === BACKSLASH) backslashes++;

@@ -82,7 +82,7 @@ backends:
 
   it('offers OLLAMA_MODEL as default', () => {
     expect(load('', { OLLAMA_MODEL: 'qwen3:8b' }).aliases).toEqual([
-      { name: 'default', targets: [{ model: 'qwen3:8b' }], options: {} },
+      { name: 'default', targets: [{ model: 'qwen3:8b' }], options: {}, requestOptions: [] },
     ]);
   });
 
@@ -141,11 +141,21 @@ backends:
     const file = `
 backends: [{ name: b, kind: ollama, url: "http://b" }]
 models:
-  fast: { targets: [{ backend: b, model: "llama3.2:1b" }], options: { num_ctx: 8192 } }
+  fast: { targets: [{ backend: b, model: "llama3.2:1b" }], options: { num_ctx: 8192 }, requestOptions: [top_k] }
   "qwen3:8b": { options: { keep_alive: 1h } }`;
     expect(load(file).aliases).toEqual([
-      { name: 'fast', targets: [{ backend: 'b', model: 'llama3.2:1b' }], options: { num_ctx: 8192 } },
-      { name: 'qwen3:8b', targets: [{ model: 'qwen3:8b' }], options: { keep_alive: '1h' } },
+      {
+        name: 'fast',
+        targets: [{ backend: 'b', model: 'llama3.2:1b' }],
+        options: { num_ctx: 8192 },
+        requestOptions: ['top_k'],
+      },
+      {
+        name: 'qwen3:8b',
+        targets: [{ model: 'qwen3:8b' }],
+        options: { keep_alive: '1h' },
+        requestOptions: [],
+      },
     ]);
   });
 

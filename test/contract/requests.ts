@@ -25,13 +25,13 @@ export interface Judges {
   askText(json: string): Promise<Verdict>;
 }
 
-/** One gateway for all tests of a file; its backend takes everything that OpenAI's format has. */
-export function createJudges(): Judges {
+/** One gateway for all tests of a file; a backend that speaks OpenAI's format takes all that it has. */
+export function createJudges(variable: 'VLLM_BASE_URL' | 'OLLAMA_BASE_URL' = 'VLLM_BASE_URL'): Judges {
   let backend: ScriptedBackend;
   let gateway: TestGateway;
   beforeAll(async () => {
     backend = await startScriptedBackend(saying('ok'));
-    gateway = await startGateway({ env: { VLLM_BASE_URL: backend.url } });
+    gateway = await startGateway({ env: { [variable]: backend.url, MAX_CHOICES: '128' } });
   });
   afterAll(async () => {
     await gateway.close();

@@ -66,6 +66,22 @@ async function drainingReadiness(): Promise<Response> {
   return fetch(`${gateway.url}/readyz`);
 }
 
+const asOperator = (path: string, init: RequestInit = {}): (() => Promise<Response>) =>
+  get(path, { headers: { authorization: `Bearer ${KEY}` }, ...init }, { ADMIN_KEY: KEY });
+
+async function cancelled(): Promise<Response> {
+  let onCall = (): void => undefined;
+  const called = new Promise<void>((resolve) => (onCall = resolve));
+  const { url, chat } = await start(() => onCall(), { env: { ADMIN_KEY: KEY } });
+  const headers = { 'content-type': 'application/json', 'x-request-id': 'x' };
+  const answer = chat({}, { headers });
+  await called;
+  const authorization = `Bearer ${KEY}`;
+  const response = await fetch(`${url}/api/chat/x`, { method: 'DELETE', headers: { authorization } });
+  await (await answer).text();
+  return response;
+}
+
 /** How to get each answer, in the order of the document. */
 const WAYS: Readonly<Record<string, () => Promise<Response>>> = {
   'POST /v1/chat/completions 200': ask(),
@@ -80,6 +96,14 @@ const WAYS: Readonly<Record<string, () => Promise<Response>>> = {
   'POST /v1/chat/completions 502': ask(({ reset }) => reset()),
   'POST /v1/chat/completions 503': ask(failing(503, { error: { message: 'busy' } })),
   'POST /v1/chat/completions 504': silentUntilTooLate,
+  'GET /api/chat/streams 200': asOperator('/api/chat/streams'),
+  'GET /api/chat/streams 401': asOperator('/api/chat/streams', { headers: {} }),
+  'GET /api/chat/streams 404': get('/api/chat/streams'),
+  'GET /api/chat/streams 405': asOperator('/api/chat/streams', { method: 'PUT' }),
+  'DELETE /api/chat/{requestId} 200': cancelled,
+  'DELETE /api/chat/{requestId} 401': asOperator('/api/chat/x', { method: 'DELETE', headers: {} }),
+  'DELETE /api/chat/{requestId} 404': asOperator('/api/chat/x', { method: 'DELETE' }),
+  'DELETE /api/chat/{requestId} 405': asOperator('/api/chat/x'),
   'GET /v1/models 200': get('/v1/models'),
   'GET /v1/models 401': withoutKey('/v1/models', { headers: { authorization: `Basic ${KEY}` } }),
   'GET /v1/models 405': wrongMethod('/v1/models'),

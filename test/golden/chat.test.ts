@@ -6,8 +6,9 @@ import type { ChatBody } from '../../src/core/chat.ts';
 import { GatewayError, toGatewayError } from '../../src/core/errors.ts';
 import type { AnswerShape, BackendKind } from '../../src/core/ports.ts';
 import type { ByteText } from '../../src/core/stream.ts';
-import { createConverter } from '../../src/gateway/convert.ts';
-import { openaiChat } from '../../src/surfaces/openai-chat/index.ts';
+import { createConverter } from '../../src/core/convert.ts';
+import { errorBody, errorEvent } from '../../src/surfaces/errors.ts';
+import { chatFormat } from '../../src/surfaces/openai-chat/operation.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/wire/utf8.ts';
 import { chunkingsOf } from './chunkings.ts';
 import { chat, meta, type Vector } from './vectors.ts';
@@ -35,6 +36,8 @@ function shapeOf({ req = {}, cfg = {} }: Vector): AnswerShape {
     model: meta.model,
     fingerprint: meta.fp,
     isStream: req.stream !== false,
+    index: 0,
+    isPart: false,
     includeUsage: options?.include_usage === true,
     reasoningKeys: cfg.reasoning ?? 'both',
     logprobs: req.logprobs === true,
@@ -61,7 +64,7 @@ interface Outcome {
 /** What a client would get: the data path without its sockets. */
 function run(kind: BackendKind, vector: Vector, pieces: readonly ByteText[]): Outcome {
   const body: ChatBody = { model: meta.model, messages: [], tools: TOOLS, ...vector.req };
-  const converter = createConverter(kind, openaiChat, { body, json: '' }, shapeOf(vector), limits);
+  const converter = createConverter(kind, chatFormat, { body, json: '' }, shapeOf(vector), limits);
   let sent = '';
   try {
     for (const piece of pieces) {
@@ -81,7 +84,7 @@ function run(kind: BackendKind, vector: Vector, pieces: readonly ByteText[]): Ou
     // What the reads before the failure said goes out first, as it would have.
     sent += converter.take();
     if (sent === '') return { sent, error };
-    sent += openaiChat.errorEvent(error);
+    sent += errorEvent(error);
   }
   return { sent: decodeUtf8(sent as ByteText), error: undefined };
 }
@@ -132,7 +135,7 @@ describe.each(WAYS)('%s', (_, kind) => {
     (_name, vector) => {
       for (const { name, pieces } of chunkingsOf(bytesOf(vector))) {
         const { sent, error } = run(kind, vector, pieces);
-        const body = error ? openaiChat.errorBody(error) : sent;
+        const body = error ? errorBody(error) : sent;
         expect({ name, status: error?.status ?? 200, body: JSON.parse(body) as unknown }).toEqual({
           name,
           status: vector.http?.status,
@@ -151,7 +154,7 @@ describe('an answer with an error status', () => {
       const text = typeof body === 'string' ? body : JSON.stringify(body);
       const error = ollama.failure({ status, headers: {}, body: encodeUtf8(text), model: 'nope' });
       expect(error.status).toBe(vector.http?.status);
-      expect(JSON.parse(openaiChat.errorBody(error))).toEqual(vector.http?.body);
+      expect(JSON.parse(errorBody(error))).toEqual(vector.http?.body);
       const retryAfter = vector.http?.headers?.['retry-after'];
       if (retryAfter !== undefined) expect(String(error.retryAfterSeconds)).toBe(retryAfter);
     },

@@ -18,6 +18,8 @@ const shape: AnswerShape = {
   model: 'm',
   fingerprint: 'fp',
   isStream: true,
+  index: 0,
+  isPart: false,
   includeUsage: true,
   reasoningKeys: 'both',
   logprobs: false,

@@ -5,7 +5,7 @@ import { ollama } from '../../src/backends/ollama/index.ts';
 import type { GatewayError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { Target, UpstreamModel } from '../../src/core/ports.ts';
-import { openaiChat } from '../../src/surfaces/openai-chat/index.ts';
+import { toChatRequest } from '../../src/surfaces/openai-chat/request.ts';
 import { more } from './vectors.ts';
 
 interface RequestVector {
@@ -31,13 +31,14 @@ function targetOf(model: Partial<UpstreamModel> = {}, serverVersion = '0.33.0'):
     model: { name: 'm', created: 0, ownedBy: 'library', digest: '', ...model },
     serverVersion,
     options: {},
+    requestOptions: [],
   };
 }
 
 const QUESTION = { model: 'm', messages: [{ role: 'user', content: 'q' }] };
 
 function askOllama(body: JsonObject, target: Target): JsonObject {
-  const request = openaiChat.toRequest(JSON.stringify({ ...QUESTION, ...body }));
+  const request = toChatRequest(JSON.stringify({ ...QUESTION, ...body }));
   const upstream = ollama.chatRequest(request, { ...target, upstreamModel: request.body.model });
   expect(upstream).toMatchObject({ method: 'POST', path: '/api/chat' });
   return JSON.parse(upstream.body ?? '') as JsonObject;
@@ -64,7 +65,7 @@ describe('a request to Ollama', () => {
     ['xhigh', 'max'],
     ['max', 'max'],
   ])('turns reasoning_effort %s into think %s', (effort, think) => {
-    expect(askOllama({ reasoning_effort: effort }, targetOf({ capabilities: ['thinking'] })).think).toBe(
+    expect(askOllama({ reasoning_effort: effort }, targetOf({ capabilities: ['completion', 'thinking'] })).think).toBe(
       think,
     );
   });
@@ -90,7 +91,7 @@ describe('a request to Ollama', () => {
     ['9223372036854775807', Number(9223372036854775807n % 4294967295n)],
   ])('folds the seed %s to %d, to the last digit', (seed, folded) => {
     const json = JSON.stringify({ ...QUESTION, seed: 0 }).replace('"seed":0', `"seed":${String(seed)}`);
-    const { body = '' } = ollama.chatRequest(openaiChat.toRequest(json), targetOf());
+    const { body = '' } = ollama.chatRequest(toChatRequest(json), targetOf());
     expect((JSON.parse(body) as { options: { seed: number } }).options.seed).toBe(folded);
   });
 
@@ -181,7 +182,7 @@ describe('a request that is refused', () => {
   it.each(refused)('%j with status %d, naming %s', (body, status, param) => {
     let error: Partial<GatewayError> = {};
     try {
-      openaiChat.toRequest(JSON.stringify({ ...QUESTION, ...body }));
+      ollama.chatRequest(toChatRequest(JSON.stringify({ ...QUESTION, ...body })), targetOf());
     } catch (thrown) {
       error = thrown as GatewayError;
     }

@@ -73,14 +73,21 @@ describe('a model name', () => {
 describe('an alias', () => {
   it('goes before everything else, with its options', () => {
     const catalog = catalogOf([
-      { name: 'qwen3:8b', targets: [{ backend: 'vllm', model: 'x' }], options: { num_ctx: 1 } },
+      {
+        name: 'qwen3:8b',
+        targets: [{ backend: 'vllm', model: 'x' }],
+        options: { num_ctx: 1 },
+        requestOptions: [],
+      },
     ]);
     expect(targetsOf(catalog, 'qwen3:8b')).toEqual(['vllm x']);
     expect(catalog.resolve('qwen3:8b').targets[0]?.options).toEqual({ num_ctx: 1 });
   });
 
   it('without a backend leads to all that have the model', () => {
-    const catalog = catalogOf([{ name: 'fast', targets: [{ model: 'qwen3:8b' }], options: {} }]);
+    const catalog = catalogOf([
+      { name: 'fast', targets: [{ model: 'qwen3:8b' }], options: {}, requestOptions: [] },
+    ]);
     expect(targetsOf(catalog, 'fast')).toEqual(['ollama qwen3:8b', 'ollama-2 qwen3:8b']);
     expect(catalog.resolve('fast').label).toBe('fast');
   });
@@ -88,7 +95,9 @@ describe('an alias', () => {
 
 describe('the list of models', () => {
   it('holds every alias and model once', () => {
-    const catalog = catalogOf([{ name: 'default', targets: [{ model: 'qwen3:8b' }], options: {} }]);
+    const catalog = catalogOf([
+      { name: 'default', targets: [{ model: 'qwen3:8b' }], options: {}, requestOptions: [] },
+    ]);
     expect(catalog.list().map(({ id }) => id)).toEqual([
       'default',
       'llama3.2:latest',

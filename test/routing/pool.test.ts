@@ -25,6 +25,7 @@ const targetOf = (backend: Backend): Target => ({
   model: undefined,
   serverVersion: '',
   options: {},
+  requestOptions: [],
 });
 
 const NOTHING: Discovery = { models: new Map(), version: '' };

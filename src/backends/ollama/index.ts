@@ -5,12 +5,16 @@ import type { BackendKind, DecodeLimits } from '../../core/ports.ts';
 import type { ChatSink, Decoder } from '../../core/stream.ts';
 import { asForcedCall, asWholeCalls } from './forced-call.ts';
 import { ollamaFailure } from './failure.ts';
+import { ignoredParams } from './parameters.ts';
 import { toOllamaChat } from './request.ts';
 import { createOllamaDecoder } from './stream.ts';
 import { planTools } from './tool-choice.ts';
 
 export const ollama: BackendKind = {
   format: 'ollama',
+  hasChoices: false,
+  takesImageUrls: false,
+  ignoredParams,
   chatRequest: toOllamaChat,
   createDecoder: createChatDecoder,
   failure: ollamaFailure,

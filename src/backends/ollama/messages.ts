@@ -1,9 +1,15 @@
 /** OpenAI's messages → Ollama's: string contents, bare base64 images, arguments as objects. */
 
 import type { Message } from 'ollama';
-import { toolName, type ChatMessage, type Content } from '../../core/chat.ts';
+import { toolName, type ChatMessage, type ChatRequest, type Content } from '../../core/chat.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject, parseJson } from '../../core/json.ts';
+
+type Images = NonNullable<ChatRequest['images']>;
+const NO_IMAGES: Images = new Map();
+
+/** What Ollama recognises as sound. */
+const SOUNDS: ReadonlySet<string> = new Set(['wav', 'mp3']);
 
 /** Ollama's message with the fields that its own client does not know yet. */
 interface OllamaMessage extends Omit<Message, 'tool_calls' | 'images'> {
@@ -16,14 +22,14 @@ interface OllamaMessage extends Omit<Message, 'tool_calls' | 'images'> {
  * Text and no objects, so that the arguments of earlier calls go back to the last digit as they
  * came. `note` is told to the model with the system's own words.
  */
-export function printMessages(messages: readonly ChatMessage[], note = ''): string {
+export function printMessages({ body, images = NO_IMAGES }: ChatRequest, note = ''): string {
   /** Call id → function name: Ollama's templates want the name with the result. */
   const callNames = new Map<string, string>();
-  const printed = withNote(messages, note).map((message, index) => {
+  const printed = withNote(body.messages, note).map((message, index) => {
     for (const call of message.tool_calls ?? []) callNames.set(call.id, toolName(call));
     return message.role === 'assistant'
       ? printAssistantMessage(message)
-      : JSON.stringify(toOllamaMessage(message, index, callNames));
+      : JSON.stringify(toOllamaMessage(message, index, callNames, images));
   });
   return `[${printed.join(',')}]`;
 }
@@ -40,12 +46,13 @@ function toOllamaMessage(
   message: ChatMessage,
   index: number,
   callNames: ReadonlyMap<string, string>,
+  images: Images,
 ): OllamaMessage {
   const content = textOf(message.content);
   switch (message.role) {
     case 'user': {
-      const images = imagesOf(message.content, index);
-      return { role: 'user', content, ...(images.length > 0 && { images }) };
+      const media = mediaOf(message.content, index, images);
+      return { role: 'user', content, ...(media.length > 0 && { images: media }) };
     }
     case 'function':
       return { role: 'tool', content, ...(message.name && { tool_name: message.name }) };
@@ -107,17 +114,23 @@ function textOf(content: Content): string {
     .join('\n');
 }
 
-function imagesOf(content: Content, messageIndex: number): string[] {
+/** Images and sounds, which Ollama tells apart by their bytes. */
+function mediaOf(content: Content, messageIndex: number, images: Images): string[] {
   if (typeof content === 'string' || !content) return [];
   return content.flatMap((part, partIndex) => {
     if (part.type === 'text' || part.type === 'refusal') return [];
     const param = `messages[${String(messageIndex)}].content[${String(partIndex)}]`;
     if (part.type === 'image_url') {
       const url = typeof part.image_url === 'string' ? part.image_url : part.image_url.url;
-      return imageBase64(url, param);
+      return images.get(url) ?? imageBase64(url, param);
+    }
+    if (part.type === 'input_audio' && SOUNDS.has(part.input_audio.format)) {
+      return (
+        toStandardBase64(part.input_audio.data) ?? invalid(`${param}.input_audio.data`, 'base64 audio data')
+      );
     }
     throw new GatewayError('unsupported_parameter', {
-      message: `The model's backend cannot read parts of type '${part.type}'. Send text or images.`,
+      message: `The backend of this model cannot read this part of type '${part.type}'. Send text, images, or sound as wav or mp3.`,
       param,
     });
   });
@@ -132,10 +145,13 @@ function imageBase64(url: string, param: string): string {
   const data = uri ? url.slice(uri[0].length) : url;
   const isBase64 = uri === null || /;\s*base64$/i.test(uri[1] ?? '');
   const standard = isBase64 ? toStandardBase64(data) : percentToBase64(data);
-  if (standard !== undefined && standard !== '') return standard;
+  return standard ?? invalid(`${param}.image_url`, 'a data URI with base64 image data');
+}
+
+function invalid(param: string, expected: string): never {
   throw new GatewayError('invalid_request', {
-    message: `Invalid '${param}.image_url': expected a data URI with base64 image data.`,
-    param: `${param}.image_url`,
+    message: `Invalid '${param}': expected ${expected}.`,
+    param,
     code: 'invalid_value',
   });
 }
@@ -144,7 +160,7 @@ function imageBase64(url: string, param: string): string {
 function toStandardBase64(data: string): string | undefined {
   const clean = safeDecodeURI(data).replace(/\s+/g, '').replace(/-/g, '+').replace(/_/g, '/');
   const body = clean.replace(/=+$/, '');
-  if (body.length % 4 === 1) return undefined;
+  if (body === '' || body.length % 4 === 1) return undefined;
   const padded = body + '='.repeat((4 - (body.length % 4)) % 4);
   return BASE64.test(padded) ? padded : undefined;
 }
@@ -154,7 +170,7 @@ function percentToBase64(data: string): string | undefined {
     String.fromCharCode(Number.parseInt(hex, 16)),
   );
   try {
-    return btoa(bytes);
+    return bytes === '' ? undefined : btoa(bytes);
   } catch {
     return undefined; // a character that is no byte
   }

@@ -1,28 +1,33 @@
 /** OpenAI's chat request → the body of Ollama's POST /api/chat. */
 
 import type { ChatRequest as OllamaChatRequest } from 'ollama';
-import type { ChatBody, ChatRequest, ReasoningEffort, ResponseFormat } from '../../core/chat.ts';
+import type { ChatBody, ChatRequest, ResponseFormat } from '../../core/chat.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Target, UpstreamRequest } from '../../core/ports.ts';
+import { checkCapabilities } from './capabilities.ts';
 import { printMessages } from './messages.ts';
+import { extraOptions, refuseUnsupported } from './parameters.ts';
+import { toThink } from './think.ts';
 import { forcedFormat, forcedNote, planTools } from './tool-choice.ts';
 import { toOllamaTool } from './tools.ts';
-
-type Think = boolean | 'low' | 'medium' | 'high' | 'max';
 
 /**
  * Always streamed: the answer can then be cancelled, errors come early, and no header timeout
  * between us and the server can cut a slow load. `truncate: false`: a prompt that does not fit is
  * an error with both numbers, not an answer to half of the question.
  */
-export function toOllamaChat({ body: request }: ChatRequest, target: Target): UpstreamRequest {
+export function toOllamaChat(chat: ChatRequest, target: Target): UpstreamRequest {
+  const { body: request } = chat;
+  refuseUnsupported(request);
   const { options: fixedOptions, fields } = splitFixed(target.options);
-  const think = toThink(request.reasoning_effort, target);
-  const { offered, forced } = planTools(request);
+  const think = toThink(request, target);
+  const plan = planTools(request);
+  checkCapabilities(chat, plan, target);
+  const { offered, forced } = plan;
   const isForced = forced.length > 0;
   const format = isForced ? forcedFormat(forced) : toFormat(request.response_format);
   const note = isForced ? forcedNote(forced) : '';
-  const options = { ...toOptions(request, target), ...fixedOptions };
+  const options = { ...extraOptions(request, target), ...toOptions(request, target), ...fixedOptions };
   const body = {
     model: target.upstreamModel,
     ...(offered.length > 0 && { tools: offered.map(toOllamaTool) }),
@@ -39,7 +44,7 @@ export function toOllamaChat({ body: request }: ChatRequest, target: Target): Up
   return {
     method: 'POST',
     path: '/api/chat',
-    body: `{"messages":${printMessages(request.messages, note)},${rest}`,
+    body: `{"messages":${printMessages(chat, note)},${rest}`,
   };
 }
 
@@ -85,42 +90,4 @@ function toFormat(format: ChatBody['response_format']): 'json' | JsonObject | un
   const wanted: ResponseFormat = format ?? { type: 'text' };
   if (wanted.type === 'json_object') return 'json';
   return wanted.type === 'json_schema' ? wanted.json_schema.schema : undefined;
-}
-
-/** undefined leaves it to the server, which lets a thinking model think. */
-function toThink(effort: ChatBody['reasoning_effort'], target: Target): Think | undefined {
-  if (!effort) return undefined;
-  const { model, serverVersion } = target;
-  if (/gpt-?oss/i.test(model?.family ?? target.upstreamModel)) return GPT_OSS_LEVELS[effort];
-  if (model?.capabilities && !model.capabilities.includes('thinking')) return undefined;
-  const level = LEVELS[effort];
-  return level === 'max' && !isAtLeast(serverVersion, 0, 22) ? 'high' : level;
-}
-
-const LEVELS: Readonly<Record<ReasoningEffort, Think>> = {
-  none: false,
-  minimal: 'low',
-  low: 'low',
-  medium: 'medium',
-  high: 'high',
-  xhigh: 'max',
-  max: 'max',
-};
-
-/** gpt-oss cannot stop thinking and has no level above high. */
-const GPT_OSS_LEVELS: Readonly<Record<ReasoningEffort, Think>> = {
-  none: 'low',
-  minimal: 'low',
-  low: 'low',
-  medium: 'medium',
-  high: 'high',
-  xhigh: 'high',
-  max: 'high',
-};
-
-/** Development builds call themselves 0.0.0 and are newer than all; so is what tells nothing. */
-function isAtLeast(version: string, major: number, minor: number): boolean {
-  const [x, y] = version.split('.').map((part) => Number.parseInt(part, 10));
-  if (x === undefined || Number.isNaN(x) || version.startsWith('0.0.0')) return true;
-  return x > major || (x === major && (y ?? 0) >= minor);
 }

@@ -8,13 +8,17 @@ import { toChatCompletion, type Dialect } from './request.ts';
 function createKind(dialect: Dialect): BackendKind {
   return {
     format: 'openai-chat',
+    hasChoices: dialect.hasChoices,
+    takesImageUrls: true,
+    // All of them are passed on; what the server makes of them is its own.
+    ignoredParams: () => [],
     chatRequest: (request, target) => toChatCompletion(request, target, dialect),
     createPassthrough,
     failure: openaiFailure,
   };
 }
 
-export const openai = createKind({ developerAsSystem: false, maxTokensOnly: false });
-export const vllm = createKind({ developerAsSystem: true, maxTokensOnly: false });
-export const llamacpp = createKind({ developerAsSystem: true, maxTokensOnly: false });
-export const lmstudio = createKind({ developerAsSystem: true, maxTokensOnly: true });
+export const openai = createKind({ developerAsSystem: false, maxTokensOnly: false, hasChoices: true });
+export const vllm = createKind({ developerAsSystem: true, maxTokensOnly: false, hasChoices: true });
+export const llamacpp = createKind({ developerAsSystem: true, maxTokensOnly: false, hasChoices: false });
+export const lmstudio = createKind({ developerAsSystem: true, maxTokensOnly: true, hasChoices: false });

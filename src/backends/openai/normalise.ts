@@ -83,17 +83,20 @@ export function toLogprobs(value: unknown): JsonObject | null {
   return { content: value.content ?? null, refusal: value.refusal ?? null };
 }
 
-/** The identity of an answer: the server's where it is usable, constant for all chunks. */
+/** The identity of an answer: the server's where it is usable, constant for all chunks and parts. */
 export function identityOf(first: JsonObject, shape: AnswerShape): JsonObject {
   const { id, created, system_fingerprint: fingerprint, service_tier: tier } = first;
   return {
-    id: typeof id === 'string' && id !== '' ? id : shape.id,
-    created:
-      typeof created === 'number' && Number.isInteger(created) && created > 0 ? created : shape.created,
+    id: typeof id === 'string' && id !== '' && !shape.isPart ? id : shape.id,
+    created: isUnixTime(created) && !shape.isPart ? created : shape.created,
     model: shape.model,
     ...(typeof fingerprint === 'string' && { system_fingerprint: fingerprint }),
     ...(typeof tier === 'string' && { service_tier: tier }),
   };
+}
+
+function isUnixTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value > 0;
 }
 
 export function argumentsText(value: unknown): string {

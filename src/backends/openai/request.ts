@@ -2,7 +2,7 @@
 
 import type { ChatMessage, ChatRequest } from '../../core/chat.ts';
 import type { Target, UpstreamRequest } from '../../core/ports.ts';
-import { sliceMembers } from '../../wire/json-slice.ts';
+import { printMembers, sliceMembers } from '../../wire/json-slice.ts';
 
 /** How compatible servers differ from OpenAI in what they accept. */
 export interface Dialect {
@@ -10,6 +10,8 @@ export interface Dialect {
   readonly developerAsSystem: boolean;
   /** They read `max_tokens` only. */
   readonly maxTokensOnly: boolean;
+  /** They heed `n`. */
+  readonly hasChoices: boolean;
 }
 
 /** Edited as text: members that are not touched arrive to the last digit as the client wrote them. */
@@ -39,9 +41,4 @@ export function toChatCompletion(
 
 function developerToSystem(message: ChatMessage): ChatMessage {
   return message.role === 'developer' ? { ...message, role: 'system' } : message;
-}
-
-/** Each name once, whatever the client sent: no two readers can then see two requests. */
-function printMembers(members: ReadonlyMap<string, string>): string {
-  return `{${Array.from(members, ([name, value]) => `${JSON.stringify(name)}:${value}`).join(',')}}`;
 }

@@ -61,7 +61,7 @@ function toChoice(choice: JsonObject, position: number, shape: AnswerShape): Jso
     });
   }
   return {
-    index: typeof choice.index === 'number' ? choice.index : position,
+    index: shape.index + (typeof choice.index === 'number' ? choice.index : position),
     message: toMessage(message, calls, functionCall, shape),
     logprobs: toLogprobs(choice.logprobs),
     finish_reason: reason,

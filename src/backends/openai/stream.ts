@@ -151,7 +151,10 @@ export function createChatPassthrough(
     reason: string | null,
     logprobs: JsonObject | null,
   ): void {
-    emit([{ index, delta, ...(shape.logprobs && { logprobs }), finish_reason: reason }], null);
+    emit(
+      [{ index: shape.index + index, delta, ...(shape.logprobs && { logprobs }), finish_reason: reason }],
+      null,
+    );
   }
 
   function emit(parts: readonly JsonObject[], counted: JsonObject | null): void {
@@ -179,6 +182,7 @@ export function createChatPassthrough(
       });
     }
     converter.isDone = true;
+    if (shape.isPart) return;
     if (shape.includeUsage && usageObject) emit([], usageObject);
     out += 'data: [DONE]\n\n';
   }

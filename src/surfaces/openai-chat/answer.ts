@@ -6,11 +6,11 @@ import type {
   ChatCompletionMessageToolCall,
   CompletionUsage,
 } from 'openai/resources';
-import type { GatewayError } from '../../core/errors.ts';
 import { isJsonObject, parseJson } from '../../core/json.ts';
 import type { AnswerShape } from '../../core/ports.ts';
 import type { ReasoningFields } from '../../core/reasoning.ts';
 import type { FinishReason, ToolCall, Usage } from '../../core/stream.ts';
+import { encodeUtf8 } from '../../wire/utf8.ts';
 
 /** `content: null` beside tool calls is in the published schema of a message, not of a delta. */
 export type Delta = Omit<ChatCompletionChunk.Choice.Delta, 'tool_calls'> &
@@ -34,14 +34,34 @@ export function toChunk(
     created: shape.created,
     model: shape.model,
     system_fingerprint: shape.fingerprint,
-    choices: [{ index: 0, delta, ...(shape.logprobs && { logprobs }), finish_reason: finishReason }],
+    choices: [
+      { index: shape.index, delta, ...(shape.logprobs && { logprobs }), finish_reason: finishReason },
+    ],
     ...(shape.includeUsage && { usage: null }),
   };
 }
 
 /** The extra last chunk that a client asked for with `stream_options.include_usage`. */
-export function toUsageChunk(shape: AnswerShape, usage: Usage): Chunk {
-  return { ...toChunk(shape, {}), choices: [], usage: toCompletionUsage(usage) };
+export function toUsageEvent(
+  { id, created }: Pick<AnswerShape, 'id' | 'created'>,
+  model: string,
+  usage: Usage,
+  fingerprint?: string,
+): string {
+  const chunk: Chunk = {
+    id,
+    object: 'chat.completion.chunk',
+    created,
+    model,
+    ...(fingerprint !== undefined && { system_fingerprint: fingerprint }),
+    choices: [],
+    usage: toCompletionUsage(usage),
+  };
+  return toEvent(chunk);
+}
+
+export function toEvent(payload: object): string {
+  return `data: ${encodeUtf8(JSON.stringify(payload))}\n\n`;
 }
 
 export function toCompletionUsage(usage: Usage): CompletionUsage {
@@ -75,13 +95,4 @@ function inputOf(call: ToolCall): string {
 /** The form before tools: one call, without an id. */
 export function toFunctionCall(calls: readonly ToolCall[]): { name: string; arguments: string } {
   return { name: calls[0]?.name ?? '', arguments: calls[0]?.arguments ?? '{}' };
-}
-
-/** OpenAI's error object: all four keys, always. */
-export function toErrorBody(error: GatewayError): {
-  error: { message: string; type: string; param: string | null; code: string | null };
-} {
-  return {
-    error: { message: error.message, type: error.type, param: error.param, code: error.code },
-  };
 }

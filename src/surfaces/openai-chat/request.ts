@@ -26,7 +26,7 @@ export function toChatRequest(json: string): ChatRequest {
 /** The form before tools, told as tools. */
 function withLegacyFunctions(body: ChatBody): ChatBody {
   const { functions, function_call: call } = body;
-  if (!functions || isFilled(body.tools)) return body;
+  if (!functions || (body.tools && body.tools.length > 0)) return body;
   return {
     ...body,
     tools: functions.map((spec) => ({ type: 'function', function: spec })),
@@ -63,7 +63,7 @@ function withExactSeed(body: ChatBody, json: string): ChatBody {
   return text !== undefined && /^-?\d+$/.test(text) ? { ...body, seed: BigInt(text) } : body;
 }
 
-/** The rules between parameters, and the parameters that cannot be honoured: never ignored. */
+/** The rules between parameters. */
 function checkParameters(body: ChatBody): void {
   if (body.stream_options && body.stream !== true) {
     throw refused(
@@ -80,43 +80,6 @@ function checkParameters(body: ChatBody): void {
       "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.",
     );
   }
-  const unsupported = UNSUPPORTED.find(({ isUsed }) => isUsed(body));
-  if (unsupported) throw notSupported(unsupported.param, unsupported.hint);
-}
-
-const isGiven = (value: unknown): boolean => value !== null && value !== undefined;
-
-const isFilled = (value: unknown): boolean => isGiven(value) && Object.keys(value as object).length > 0;
-
-interface Unsupported {
-  readonly param: string;
-  readonly hint: string;
-  isUsed(body: ChatBody): boolean;
-}
-
-const UNSUPPORTED: readonly Unsupported[] = [
-  {
-    param: 'n',
-    hint: 'Send one request for each answer.',
-    isUsed: ({ n }) => typeof n === 'number' && n > 1,
-  },
-  { param: 'logprobs', hint: 'Leave it out.', isUsed: ({ logprobs }) => logprobs === true },
-  { param: 'logit_bias', hint: 'Leave it out.', isUsed: (body) => isFilled(body.logit_bias) },
-  {
-    param: 'modalities',
-    hint: "Only 'text' is available.",
-    isUsed: ({ modalities }) => Array.isArray(modalities) && modalities.includes('audio'),
-  },
-  { param: 'audio', hint: 'Leave it out.', isUsed: ({ audio }) => isFilled(audio) },
-  { param: 'web_search_options', hint: 'Leave it out.', isUsed: (body) => isGiven(body.web_search_options) },
-  { param: 'moderation', hint: 'Leave it out.', isUsed: (body) => isGiven(body.moderation) },
-];
-
-function notSupported(param: string, hint: string): GatewayError {
-  return new GatewayError('unsupported_parameter', {
-    message: `Unsupported parameter: '${param}' is not supported here. ${hint}`,
-    param,
-  });
 }
 
 function refused(param: string, message: string): GatewayError {

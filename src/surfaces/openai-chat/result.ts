@@ -82,7 +82,7 @@ export function createResultEncoder(shape: AnswerShape, limits: DecodeLimits): E
       model: shape.model,
       choices: [
         {
-          index: 0,
+          index: shape.index,
           message,
           logprobs: logprobs.length > 0 ? { content: HOLE as unknown as [], refusal: null } : null,
           finish_reason: legacyCall && reason === 'tool_calls' ? 'function_call' : reason,

@@ -4,8 +4,7 @@ import type { AnswerShape } from '../../core/ports.ts';
 import { reasoningFields } from '../../core/reasoning.ts';
 import type { ByteText, Encoder, JsonText, ToolCall } from '../../core/stream.ts';
 import { HOLE, splitAtHoles } from '../../wire/template.ts';
-import { encodeUtf8 } from '../../wire/utf8.ts';
-import { toChunk, toFunctionCall, toToolCall, toUsageChunk, type Delta } from './answer.ts';
+import { toChunk, toEvent, toFunctionCall, toToolCall, toUsageEvent, type Delta } from './answer.ts';
 
 const DONE = 'data: [DONE]\n\n';
 
@@ -62,7 +61,10 @@ export function createStreamEncoder(shape: AnswerShape): Encoder {
       if (!state.hasRole) emitRole(state);
       const isLegacyCall = shape.legacyFunctions && reason === 'tool_calls';
       emit(state, toChunk(shape, {}, isLegacyCall ? 'function_call' : reason));
-      if (shape.includeUsage && usage !== null) emit(state, toUsageChunk(shape, usage));
+      if (shape.isPart) return;
+      if (shape.includeUsage && usage !== null) {
+        state.out += toUsageEvent(shape, shape.model, usage, shape.fingerprint);
+      }
       state.out += DONE;
     },
 
@@ -82,7 +84,7 @@ function toPieces(shape: AnswerShape, delta: Delta): string[] {
 }
 
 function emit(state: State, payload: object): void {
-  state.out += `data: ${encodeUtf8(JSON.stringify(payload))}\n\n`;
+  state.out += toEvent(payload);
 }
 
 function emitRole(state: State): void {

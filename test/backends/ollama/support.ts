@@ -3,8 +3,9 @@
 import { ollama } from '../../../src/backends/ollama/index.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import type { Target, UpstreamModel } from '../../../src/core/ports.ts';
-import { createConverter } from '../../../src/gateway/convert.ts';
-import { openaiChat } from '../../../src/surfaces/openai-chat/index.ts';
+import { createConverter } from '../../../src/core/convert.ts';
+import { chatFormat, toShape } from '../../../src/surfaces/openai-chat/operation.ts';
+import { toChatRequest } from '../../../src/surfaces/openai-chat/request.ts';
 import { decodeUtf8, encodeUtf8 } from '../../../src/wire/utf8.ts';
 
 const LIMITS = { maxRecordBytes: 1 << 20, maxResponseBytes: 1 << 20 };
@@ -24,6 +25,7 @@ export function targetOf(model: Partial<UpstreamModel> = {}, serverVersion = '0.
     model: { name: 'm', created: 0, ownedBy: 'library', digest: '', ...model },
     serverVersion,
     options: {},
+    requestOptions: [],
   };
 }
 
@@ -48,14 +50,10 @@ interface Piece {
 
 /** What a client that asked with `body` reads when the model prints these pieces of text. */
 export function saidBy(body: JsonObject, texts: readonly string[], reason = 'stop'): Said {
-  const request = openaiChat.toRequest(JSON.stringify(body));
-  const shape = openaiChat.shape(request, {
-    nowMs: 0,
-    newId: () => 'ID',
-    reasoningKeys: 'both',
-    fingerprint: 'fp',
-  });
-  const converter = createConverter(ollama, openaiChat, request, shape, LIMITS);
+  const request = toChatRequest(JSON.stringify(body));
+  const answer = { id: 'chatcmpl-ID', created: 1 };
+  const shape = toShape(request.body, answer, { newId: () => 'ID', reasoningKeys: 'both' }, targetOf());
+  const converter = createConverter(ollama, chatFormat, request, shape, LIMITS);
   const records = [
     ...texts.map((content) => ({ message: { content }, done: false })),
     { message: { content: '' }, done: true, done_reason: reason },

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { ollama } from '../../../src/backends/ollama/index.ts';
 import { isJsonObject, type JsonObject } from '../../../src/core/json.ts';
 import { saidBy, targetOf } from './support.ts';
-import { openaiChat } from '../../../src/surfaces/openai-chat/index.ts';
+import { toChatRequest } from '../../../src/surfaces/openai-chat/request.ts';
 
 const CITY = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
 const tool = (name: string, parameters: JsonObject = CITY): JsonObject => ({
@@ -18,7 +18,7 @@ const custom = (name: string): JsonObject => ({ type: 'custom', custom: { name }
 const QUESTION = { model: 'm', messages: [{ role: 'user', content: 'q' }] };
 
 function asked(members: JsonObject): JsonObject {
-  const request = openaiChat.toRequest(JSON.stringify({ ...QUESTION, ...members }));
+  const request = toChatRequest(JSON.stringify({ ...QUESTION, ...members }));
   return JSON.parse(ollama.chatRequest(request, targetOf()).body ?? '') as JsonObject;
 }
 
@@ -194,7 +194,7 @@ it('arguments of earlier calls go back to the last digit', () => {
     { role: 'tool', tool_call_id: 'c1', content: 'r' },
   ];
   const sent = ollama.chatRequest(
-    openaiChat.toRequest(JSON.stringify({ ...QUESTION, messages })),
+    toChatRequest(JSON.stringify({ ...QUESTION, messages })),
     targetOf(),
   );
   expect(sent.body).toContain('"arguments":{"id": 9007199254740993, "10": 1, "2": 1e400}');

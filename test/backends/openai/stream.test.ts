@@ -6,7 +6,7 @@ import { createChatPassthrough } from '../../../src/backends/openai/stream.ts';
 import { GatewayError } from '../../../src/core/errors.ts';
 import type { AnswerShape } from '../../../src/core/ports.ts';
 import type { ByteText } from '../../../src/core/stream.ts';
-import { openaiChat } from '../../../src/surfaces/openai-chat/index.ts';
+import { errorEvent } from '../../../src/surfaces/errors.ts';
 import { decodeUtf8, encodeUtf8 } from '../../../src/wire/utf8.ts';
 import { chunkingsOf } from '../../golden/chunkings.ts';
 import { RECORDINGS, type Recording } from './recordings.ts';
@@ -24,6 +24,8 @@ function shapeOf({
     model: 'asked-for',
     fingerprint: 'fp_own',
     isStream: true,
+    index: 0,
+    isPart: false,
     includeUsage,
     reasoningKeys,
     logprobs: false,
@@ -47,7 +49,7 @@ function run(shape: AnswerShape, pieces: readonly string[], useFastPath: boolean
     sent += converter.take();
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    sent += converter.take() + openaiChat.errorEvent(error);
+    sent += converter.take() + errorEvent(error);
   }
   return decodeUtf8(sent as ByteText);
 }

@@ -1,0 +1,49 @@
+/** The converter of an answer in one piece: it collects the body, and converts it when it is whole. */
+
+import { GatewayError } from './errors.ts';
+import type { DecodeLimits } from './ports.ts';
+import type { ByteText, Converter, Owned, Usage } from './stream.ts';
+
+export interface Collected {
+  readonly bytes: ByteText;
+  readonly usage: Usage | null;
+}
+
+/** `hint`: what a client can do about an answer that is too large. `convert` throws GatewayError. */
+export function createCollector(
+  { maxResponseBytes }: DecodeLimits,
+  hint: string,
+  convert: (body: ByteText) => Collected,
+): Converter {
+  let received = '';
+  let out = '' as ByteText;
+
+  const converter: Owned<Converter> = {
+    push(bytes) {
+      received += bytes;
+      if (received.length <= maxResponseBytes) return true;
+      throw new GatewayError('upstream_invalid_response', {
+        message: `The answer is larger than ${String(maxResponseBytes)} bytes. ${hint}`,
+      });
+    },
+    end() {
+      const { bytes, usage } = convert(received as ByteText);
+      received = '';
+      out = bytes;
+      converter.hasSpoken = true;
+      converter.hasFinished = true;
+      converter.isDone = true;
+      converter.usage = usage;
+    },
+    take() {
+      const body = out;
+      out = '' as ByteText;
+      return body;
+    },
+    hasSpoken: false,
+    hasFinished: false,
+    isDone: false,
+    usage: null,
+  };
+  return converter;
+}

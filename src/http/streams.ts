@@ -1,0 +1,62 @@
+/** What the operator may see and end: the exchanges going on. */
+
+import type { RequestHandler } from 'express';
+import { GatewayError } from '../core/errors.ts';
+import type { ActiveExchange, Keyring, Now, StreamStatus } from '../core/ports.ts';
+
+export interface StreamsDeps {
+  readonly active: () => Iterable<ActiveExchange>;
+  /** Streams that have ended, by how. */
+  readonly streamTotals: () => Promise<Readonly<Record<StreamStatus, number>>>;
+  readonly now: Now;
+}
+
+/** Lets in who holds the operator's key; without one there is nothing here. */
+export function authenticateAdmin(keyring: Keyring | undefined): RequestHandler {
+  return (req, _res, next) => {
+    if (!keyring) {
+      throw new GatewayError('unknown_url', {
+        message: `Invalid URL (${req.method} ${req.path.slice(0, 200)}): the operator's endpoints are off. Set ADMIN_KEY to use them.`,
+      });
+    }
+    keyring.identify(req.headers.authorization);
+    next();
+  };
+}
+
+export function listStreams({ active, streamTotals, now }: StreamsDeps): RequestHandler {
+  return async (_req, res) => {
+    const nowMs = now();
+    const streams = Array.from(active(), ({ exchange, model, backend }) => ({
+      requestId: exchange.id,
+      client: exchange.client,
+      model,
+      backend,
+      stream: exchange.isStream,
+      durationMs: Math.round(nowMs - exchange.startedMs),
+    }));
+    res.json({ streams, totals: { active: streams.length, ...(await streamTotals()) } });
+  };
+}
+
+/** Ends every exchange with this id: a client chooses its ids and may use one twice. */
+export function cancelStream({ active }: StreamsDeps): RequestHandler<{ requestId: string }> {
+  return (req, res) => {
+    const { requestId } = req.params;
+    const found = [...active()].filter(({ exchange }) => exchange.id === requestId);
+    if (found.length === 0) {
+      throw new GatewayError('unknown_request', {
+        message: `No request '${requestId.slice(0, 128)}' is going on. It may have ended by now.`,
+      });
+    }
+    for (const { exchange } of found) {
+      exchange.relay.cut(
+        new GatewayError('request_cancelled', {
+          message: 'The operator of the gateway ended this request.',
+          retryIsFutile: true,
+        }),
+      );
+    }
+    res.json({ requestId, cancelled: found.length });
+  };
+}
