@@ -42,6 +42,10 @@ async function main(): Promise<void> {
 
 async function serve(config: Config, fleet: Fleet): Promise<void> {
   const deps = createDeps(config, fleet.backends, new URL('openapi.yaml', ROOT));
+  // A forgotten promise of one request is no reason to cut the streams of all others.
+  process.on('unhandledRejection', (error) => {
+    deps.logger.error('unhandled rejection', { error });
+  });
   const server = createServer(createApp(deps), deps.dispatch.active);
   if (isWorker) obeyPrimary(() => void drain(config, deps, server));
   else stopOnSignal(config, deps, server);

@@ -12,7 +12,8 @@ export const live: RequestHandler = (_req, res) => {
 export function ready(isDraining: () => boolean, status: () => readonly BackendStatus[]): RequestHandler {
   return (_req, res) => {
     const backends = status();
-    const up = backends.filter(({ isUp }) => isUp).length;
+    // Before its first probe a backend counts as up for requests, but nobody has seen it.
+    const up = backends.filter(({ isUp, discovery }) => isUp && discovery !== undefined).length;
     const isReady = !isDraining() && up > 0;
     res.status(isReady ? 200 : 503).json({
       status: isReady ? 'ready' : isDraining() ? 'draining' : 'no backend is up',

@@ -1,7 +1,7 @@
 /** The log: one line an event, JSON for machines or plain text for a terminal, without secrets. */
 
 import winston from 'winston';
-import { GatewayError } from '../core/errors.ts';
+import { GatewayError, withoutAddresses } from '../core/errors.ts';
 import type { Logger } from '../core/ports.ts';
 
 export interface LoggerOptions {
@@ -10,8 +10,8 @@ export interface LoggerOptions {
 }
 
 const SECRET_NAMES = /authorization|cookie|api[-_]?key|secret|password|^(auth|admin)?key$/i;
-/** Bearer credentials and keys of the common form, wherever they stand in a text. */
-const SECRET_TEXT = /\b(bearer\s+)[^\s"',;]+|\bsk-[A-Za-z0-9_-]{8,}/gi;
+/** Bearer credentials as long as ours must be, and keys of the common form, wherever they stand in a text. */
+const SECRET_TEXT = /\b(bearer\s+)[^\s"',;]{12,}|\bsk-[A-Za-z0-9_-]{8,}/gi;
 const MAX_DEPTH = 6;
 
 /** winston with two formats of our own: `errors()` sees top-level errors only, and nothing redacts. */
@@ -53,13 +53,21 @@ export function toLoggable(value: unknown, name = '', depth = 0): unknown {
 
 /** A failure of the table is told by its reason; everything else needs its stack. */
 function describeError(error: Error): Record<string, unknown> {
-  const cause = error.cause === undefined ? {} : { cause: error.cause };
   if (error instanceof GatewayError && error.reason !== 'internal_error') {
-    return { reason: error.reason, message: error.message, ...cause };
+    const { reason, message, cause } = error;
+    return { reason, message, ...(cause instanceof Error && { cause: describeCause(cause) }) };
   }
+  const cause = error.cause === undefined ? {} : { cause: error.cause };
   const code = 'code' in error && error.code !== null ? { code: error.code } : {};
   const inner = error instanceof AggregateError ? { errors: error.errors as unknown[] } : {};
   return { name: error.name, message: error.message, ...code, stack: error.stack, ...inner, ...cause };
+}
+
+/** Which backend it was stands beside it by name; its address is nobody's business. */
+function describeCause(error: Error): Record<string, unknown> {
+  if (error instanceof GatewayError) return describeError(error);
+  const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {};
+  return { name: error.name, message: withoutAddresses(error.message), ...code };
 }
 
 /** `12:30:01 info  request model=llama3.2 status=200` */

@@ -12,7 +12,11 @@ describe('a log entry', () => {
       { apiKey: 'abc', api_key: 'abc', key: 'abc' },
       { apiKey: '***', api_key: '***', key: '***' },
     ],
-    [{ note: 'sent Bearer sk-123 today' }, { note: 'sent Bearer *** today' }],
+    [{ note: 'sent Bearer 0123456789abcdef today' }, { note: 'sent Bearer *** today' }],
+    [
+      { note: 'using Bearer auth (i.e. Bearer YOUR_KEY)' },
+      { note: 'using Bearer auth (i.e. Bearer YOUR_KEY)' },
+    ],
     [{ note: ['used sk-abcdefgh12345678'] }, { note: ['used ***'] }],
     [{ ttftMs: 12.34567 }, { ttftMs: 12.346 }],
   ])('of %j becomes %j', (given, shown) => {
@@ -20,13 +24,13 @@ describe('a log entry', () => {
   });
 
   it('tells errors inside errors', () => {
-    const cause = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    const cause = Object.assign(new Error('connect ECONNREFUSED 10.1.2.3:11434'), { code: 'ECONNREFUSED' });
     const error = new GatewayError('upstream_unavailable', { message: 'gone', cause });
-    expect(toLoggable({ error })).toMatchObject({
+    expect(toLoggable({ error })).toEqual({
       error: {
         reason: 'upstream_unavailable',
         message: 'gone',
-        cause: { name: 'Error', message: 'connect ECONNREFUSED', code: 'ECONNREFUSED' },
+        cause: { name: 'Error', message: 'connect ECONNREFUSED [address]', code: 'ECONNREFUSED' },
       },
     });
   });
