@@ -144,7 +144,7 @@ export const configSchema = z.strictObject({
       timeoutMs: whole(100, 300_000).default(10_000).describe('How long fetching one may take.'),
       maxRedirects: whole(0, 10).default(3).describe('Redirects that are followed.'),
       allowHosts: z
-        .array(z.string().min(1))
+        .array(z.string().regex(/^([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?$/i))
         .default([])
         .describe('Hosts (`host` or `host:port`) that may have a private address; all others may not.'),
     })

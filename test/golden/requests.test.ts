@@ -120,7 +120,7 @@ describe('a request to Ollama', () => {
               url('DATA:image/PNG;charset=x;base64,aGk_-w'),
               { type: 'text', text: 'two' },
               { type: 'image_url', image_url: 'aGk=' },
-              url('data:image/svg+xml,%3Csvg%3E'),
+              url('data:image/png,%3Csvg%3E'),
             ],
           },
         ],

@@ -2,14 +2,8 @@
 
 import type { Message } from 'ollama';
 import { toolName, type ChatMessage, type ChatRequest, type Content } from '../../core/chat.ts';
-import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject, parseJson } from '../../core/json.ts';
-
-type Images = NonNullable<ChatRequest['images']>;
-const NO_IMAGES: Images = new Map();
-
-/** What Ollama recognises as sound. */
-const SOUNDS: ReadonlySet<string> = new Set(['wav', 'mp3']);
+import { mediaOf, NO_IMAGES, type Images } from './media.ts';
 
 /** Ollama's message with the fields that its own client does not know yet. */
 interface OllamaMessage extends Omit<Message, 'tool_calls' | 'images'> {
@@ -112,70 +106,4 @@ function textOf(content: Content): string {
   return (content ?? [])
     .flatMap((part) => (part.type === 'text' ? part.text : part.type === 'refusal' ? part.refusal : []))
     .join('\n');
-}
-
-/** Images and sounds, which Ollama tells apart by their bytes. */
-function mediaOf(content: Content, messageIndex: number, images: Images): string[] {
-  if (typeof content === 'string' || !content) return [];
-  return content.flatMap((part, partIndex) => {
-    if (part.type === 'text' || part.type === 'refusal') return [];
-    const param = `messages[${String(messageIndex)}].content[${String(partIndex)}]`;
-    if (part.type === 'image_url') {
-      const url = typeof part.image_url === 'string' ? part.image_url : part.image_url.url;
-      return images.get(url) ?? imageBase64(url, param);
-    }
-    if (part.type === 'input_audio' && SOUNDS.has(part.input_audio.format)) {
-      return (
-        toStandardBase64(part.input_audio.data) ?? invalid(`${param}.input_audio.data`, 'base64 audio data')
-      );
-    }
-    throw new GatewayError('unsupported_parameter', {
-      message: `The backend of this model cannot read this part of type '${part.type}'. Send text, images, or sound as wav or mp3.`,
-      param,
-    });
-  });
-}
-
-const DATA_URI = /^data:([^,]*),/i;
-const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
-
-/** A data URI, or base64 alone as some clients send it → padded standard base64. */
-function imageBase64(url: string, param: string): string {
-  const uri = DATA_URI.exec(url);
-  const data = uri ? url.slice(uri[0].length) : url;
-  const isBase64 = uri === null || /;\s*base64$/i.test(uri[1] ?? '');
-  const standard = isBase64 ? toStandardBase64(data) : percentToBase64(data);
-  return standard ?? invalid(`${param}.image_url`, 'a data URI with base64 image data');
-}
-
-function invalid(param: string, expected: string): never {
-  throw new GatewayError('invalid_request', {
-    message: `Invalid '${param}': expected ${expected}.`,
-    param,
-    code: 'invalid_value',
-  });
-}
-
-/** Accepts the URL-safe alphabet, line breaks and missing padding. */
-function toStandardBase64(data: string): string | undefined {
-  const clean = safeDecodeURI(data).replace(/\s+/g, '').replace(/-/g, '+').replace(/_/g, '/');
-  const body = clean.replace(/=+$/, '');
-  if (body === '' || body.length % 4 === 1) return undefined;
-  const padded = body + '='.repeat((4 - (body.length % 4)) % 4);
-  return BASE64.test(padded) ? padded : undefined;
-}
-
-function percentToBase64(data: string): string | undefined {
-  const bytes = data.replace(/%([0-9a-f]{2})/gi, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  try {
-    return bytes === '' ? undefined : btoa(bytes);
-  } catch {
-    return undefined; // a character that is no byte
-  }
-}
-
-function safeDecodeURI(data: string): string {
-  return data.includes('%') ? data.replace(/%2B/gi, '+').replace(/%2F/gi, '/').replace(/%3D/gi, '=') : data;
 }

@@ -1,0 +1,96 @@
+/** Images and sounds of a message → the base64 texts that Ollama takes for both. */
+
+import type { ChatRequest, Content } from '../../core/chat.ts';
+import { GatewayError } from '../../core/errors.ts';
+
+export type Images = NonNullable<ChatRequest['images']>;
+export const NO_IMAGES: Images = new Map();
+
+/** What Ollama recognises as sound. */
+const SOUNDS: ReadonlySet<string> = new Set(['wav', 'mp3']);
+
+/** Ollama tells sounds from images by their bytes. Throws GatewayError (400) naming the part at fault. */
+export function mediaOf(content: Content, messageIndex: number, images: Images): string[] {
+  if (typeof content === 'string' || !content) return [];
+  return content.flatMap((part, partIndex) => {
+    if (part.type === 'text' || part.type === 'refusal') return [];
+    const param = `messages[${String(messageIndex)}].content[${String(partIndex)}]`;
+    if (part.type === 'image_url') {
+      const url = typeof part.image_url === 'string' ? part.image_url : part.image_url.url;
+      return images.get(url) ?? imageBase64(url, param);
+    }
+    if (part.type === 'input_audio' && SOUNDS.has(part.input_audio.format)) {
+      return (
+        toStandardBase64(part.input_audio.data) ?? invalid(`${param}.input_audio.data`, 'base64 audio data')
+      );
+    }
+    throw new GatewayError('unsupported_parameter', {
+      message: `The backend of this model cannot read this part of type '${part.type}'. Send text, images, or sound as wav or mp3.`,
+      param,
+    });
+  });
+}
+
+const DATA_URI = /^data:([^,]*),/i;
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
+
+/** A data URI, or base64 alone as some clients send it → padded standard base64. */
+function imageBase64(url: string, param: string): string {
+  const uri = DATA_URI.exec(url);
+  const data = uri ? url.slice(uri[0].length) : url;
+  const isBase64 = uri === null || /;\s*base64$/i.test(uri[1] ?? '');
+  const standard = isBase64 ? toStandardBase64(data) : percentToBase64(data);
+  if (standard === undefined) return invalid(`${param}.image_url`, 'a data URI with base64 image data');
+  const unreadable = unreadableType(uri?.[1] ?? '', standard);
+  if (unreadable === undefined) return standard;
+  throw new GatewayError('invalid_request', {
+    message: `Invalid '${param}.image_url': the model cannot read ${unreadable}. Send PNG, JPEG or WebP.`,
+    param: `${param}.image_url`,
+    code: 'invalid_image_format',
+  });
+}
+
+function invalid(param: string, expected: string): never {
+  throw new GatewayError('invalid_request', {
+    message: `Invalid '${param}': expected ${expected}.`,
+    param,
+    code: 'invalid_value',
+  });
+}
+
+/** What Ollama has no decoder for, by the declared type or by the first bytes; its own error names neither. */
+const UNREADABLE_TYPE = /^image\/(gif|avif|hei[cf]|svg\+xml|bmp|tiff)\b/i;
+/** Base64 of so many characters is twelve bytes: a length and the brand of an ISO media file. */
+const BRAND_LENGTH = 16;
+
+function unreadableType(declared: string, base64: string): string | undefined {
+  const [type] = UNREADABLE_TYPE.exec(declared) ?? [];
+  if (type !== undefined) return type.toLowerCase();
+  if (base64.startsWith('R0lGOD')) return 'image/gif';
+  const brand = base64.length < BRAND_LENGTH ? '' : atob(base64.slice(0, BRAND_LENGTH)).slice(4);
+  return /^ftyp(avi[fs]|hei[cfsx]|mif1)/.test(brand) ? 'image/heic and image/avif' : undefined;
+}
+
+/** Accepts the URL-safe alphabet, line breaks and missing padding. */
+function toStandardBase64(data: string): string | undefined {
+  const clean = safeDecodeURI(data).replace(/\s+/g, '').replace(/-/g, '+').replace(/_/g, '/');
+  const body = clean.replace(/=+$/, '');
+  if (body === '' || body.length % 4 === 1) return undefined;
+  const padded = body + '='.repeat((4 - (body.length % 4)) % 4);
+  return BASE64.test(padded) ? padded : undefined;
+}
+
+function percentToBase64(data: string): string | undefined {
+  const bytes = data.replace(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  try {
+    return bytes === '' ? undefined : btoa(bytes);
+  } catch {
+    return undefined; // a character that is no byte
+  }
+}
+
+function safeDecodeURI(data: string): string {
+  return data.includes('%') ? data.replace(/%2B/gi, '+').replace(/%2F/gi, '/').replace(/%3D/gi, '=') : data;
+}
