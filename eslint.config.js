@@ -102,7 +102,7 @@ export default tseslint.config(
   }),
   folder('node', {
     may: ['core', 'wire'],
-    packages: ['undici', 'winston', 'prom-client', 'ollama'],
+    packages: ['undici', 'winston', 'prom-client', 'ollama', 'js-tiktoken'],
     types: ['express'],
     isPortable: false,
   }),

@@ -14,6 +14,7 @@ import { createImageFetcher } from './node/images/index.ts';
 import { createLogger } from './node/logger.ts';
 import { createMetrics } from './node/metrics.ts';
 import { createSender } from './node/send.ts';
+import { createTokenDecoder } from './node/tokens.ts';
 import { createCatalog } from './routing/catalog.ts';
 import { createPool } from './routing/pool.ts';
 import { createProber, type Prober } from './routing/probe.ts';
@@ -64,7 +65,7 @@ export function createDeps(
     send,
     watch,
     now,
-    fetchImage: createImageFetcher(config.images),
+    helpers: { fetchImage: createImageFetcher(config.images), decodeTokens: createTokenDecoder() },
     heartbeat: { commitAfterMs: config.streams.commitAfterMs, everyMs: config.streams.heartbeatMs },
     maxAttempts: config.limits.maxAttempts,
   });

@@ -15,15 +15,24 @@ export interface Operation {
   /** Throws GatewayError for what the target cannot do. */
   upstreamRequest(kind: BackendKind, target: Target): UpstreamRequest;
   createConverter(kind: BackendKind, target: Target): Converter;
-  /** Present when something must be fetched first for a backend of one of these kinds. */
+  /** Present when something must be fetched or loaded first for a backend of one of these kinds. */
   readonly prepare?: (
     kinds: readonly BackendKind[],
-    fetchImage: FetchImage,
+    helpers: Helpers,
     signal: AbortSignal,
   ) => Promise<Operation>;
   /** Several upstream calls in place of one; undefined when one is enough. */
   readonly split?: (kinds: readonly BackendKind[]) => Split | undefined;
 }
+
+/** What it takes IO to know. */
+export interface Helpers {
+  readonly fetchImage: FetchImage;
+  readonly decodeTokens: DecodeTokens;
+}
+
+/** Token ids → text. Rejects with GatewayError (400) for ids that stand for nothing. */
+export type DecodeTokens = (tokens: readonly number[]) => Promise<string>;
 
 /** http(s) URL of an image → base64. Rejects with GatewayError (400). */
 export type FetchImage = (url: string, signal: AbortSignal) => Promise<string>;

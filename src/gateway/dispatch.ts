@@ -1,7 +1,7 @@
 /** The use case: one exchange from request to last byte, on as many backends as it takes. */
 
 import { GatewayError, toGatewayError } from '../core/errors.ts';
-import type { FetchImage, Operation } from '../core/operation.ts';
+import type { Helpers, Operation } from '../core/operation.ts';
 import type {
   ActiveExchange,
   BackendKind,
@@ -31,7 +31,7 @@ export interface DispatchDeps {
   readonly send: Send;
   readonly watch: Watch;
   readonly now: Now;
-  readonly fetchImage: FetchImage;
+  readonly helpers: Helpers;
   readonly heartbeat: Heartbeat;
   readonly maxAttempts: number;
 }
@@ -91,7 +91,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     const { prepare } = operationOf(exchange);
     if (prepare) {
       exchange.operation = await whileOpen(exchange.relay, (signal) =>
-        prepare(targetKinds, deps.fetchImage, signal),
+        prepare(targetKinds, deps.helpers, signal),
       );
     }
     const split = operationOf(exchange).split?.(targetKinds);

@@ -65,7 +65,7 @@ function toOperation(
         context.limits,
       ),
     ...(hasRemoteImages(request) && {
-      prepare: async (kinds, fetchImage, signal) =>
+      prepare: async (kinds, { fetchImage }, signal) =>
         kinds.every((kind) => kind.takesImageUrls)
           ? toOperation({ ...request, images: new Map() }, answer, context, part)
           : toOperation(await fetchImages(request, fetchImage, signal), answer, context, part),
