@@ -3,8 +3,10 @@ import type { Config } from 'jest';
 
 export default {
   testEnvironment: 'node',
-  testMatch: ['<rootDir>/test/**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '/test/live/'],
+  // Real model servers are asked by `npm run test:live` only.
+  testMatch: process.env.TEST_LIVE ? ['<rootDir>/test/live/*.test.ts'] : ['<rootDir>/test/**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/', ...(process.env.TEST_LIVE ? [] : ['/test/live/'])],
+  maxWorkers: 2,
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }] },
 } satisfies Config;

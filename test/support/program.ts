@@ -28,10 +28,13 @@ export function buildProgram(): void {
   execFileSync(process.execPath, ['scripts/build.mjs', '--out', OUT], { cwd: ROOT });
 }
 
-/** Nothing of the test's own environment but PATH goes along; the working folder is an empty one. */
-export function runProgram(env: Readonly<Record<string, string>>): Program {
+/** Nothing of the test's own environment but PATH goes along; the working folder is an empty one unless given. */
+export function runProgram(
+  env: Readonly<Record<string, string>>,
+  cwd = mkdtempSync(join(tmpdir(), 'gateway-')),
+): Program {
   const child = spawn(process.execPath, [join(OUT, 'main.js')], {
-    cwd: mkdtempSync(join(tmpdir(), 'gateway-')),
+    cwd,
     env: { PATH: process.env.PATH, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
