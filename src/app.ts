@@ -13,6 +13,7 @@ import { listModels, showModel } from './http/models.ts';
 import { live, metricsPage, openapiDocument, ready } from './http/ops.ts';
 import { authenticateAdmin, cancelStream, listStreams, type StreamsDeps } from './http/streams.ts';
 import { openaiChat } from './surfaces/openai-chat/index.ts';
+import { openaiEmbeddings } from './surfaces/openai-embeddings/index.ts';
 
 export interface AppDeps {
   readonly catalog: Catalog;
@@ -51,6 +52,7 @@ export function createApp(deps: AppDeps): Express {
   const entrance = authenticate(deps.keyring);
 
   app.route('/v1/chat/completions').all(entrance).post(inference(openaiChat, deps)).all(postOnly);
+  app.route('/v1/embeddings').all(entrance).post(inference(openaiEmbeddings, deps)).all(postOnly);
   app.route('/v1/models').all(entrance).get(listModels(deps.catalog)).all(getOnly);
   app.route('/v1/models/*id').all(entrance).get(showModel(deps.catalog)).all(getOnly);
   app.use('/v1', entrance);

@@ -164,5 +164,4 @@ export const configSchema = z.strictObject({
 });
 
 export type Settings = z.output<typeof configSchema>;
-export type Timeouts = z.output<typeof timeouts>;
 export { DEFAULT_TIMEOUTS };

@@ -19,7 +19,7 @@ export interface EmbeddingRequest {
   readonly encoding: VectorEncoding;
   /** Numbers in a vector; undefined: as many as the model gives. */
   readonly dimensions: number | undefined;
-  /** The members of the request's body as JSON texts by name; `input` is that of the inputs above. */
+  /** The members of the request's body besides `input`, as JSON texts by name. */
   readonly members: ReadonlyMap<string, string>;
 }
 

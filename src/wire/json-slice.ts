@@ -131,7 +131,8 @@ function afterSeparator(json: string, at: number): number {
   return json.charCodeAt(i) === COMMA ? afterSpace(json, i + 1) : i;
 }
 
-function afterSpace(json: string, at: number): number {
+/** Past the white space that may stand at `at`. */
+export function afterSpace(json: string, at: number): number {
   let i = at;
   while (isSpace(json.charCodeAt(i))) i++;
   return i;

@@ -65,9 +65,9 @@ describe('a request to Ollama', () => {
     ['xhigh', 'max'],
     ['max', 'max'],
   ])('turns reasoning_effort %s into think %s', (effort, think) => {
-    expect(askOllama({ reasoning_effort: effort }, targetOf({ capabilities: ['completion', 'thinking'] })).think).toBe(
-      think,
-    );
+    expect(
+      askOllama({ reasoning_effort: effort }, targetOf({ capabilities: ['completion', 'thinking'] })).think,
+    ).toBe(think);
   });
 
   it('leaves think to the server when no effort was asked for, or the model cannot think', () => {

@@ -3,6 +3,7 @@
 import type { ChatRequest } from '../../core/chat.ts';
 import type { BackendKind, DecodeLimits } from '../../core/ports.ts';
 import type { ChatSink, Decoder } from '../../core/stream.ts';
+import { ollamaEmbedding } from './embed.ts';
 import { asForcedCall, asWholeCalls } from './forced-call.ts';
 import { ollamaFailure } from './failure.ts';
 import { ignoredParams } from './parameters.ts';
@@ -17,6 +18,7 @@ export const ollama: BackendKind = {
   ignoredParams,
   chatRequest: toOllamaChat,
   createDecoder: createChatDecoder,
+  embedding: ollamaEmbedding,
   failure: ollamaFailure,
 };
 

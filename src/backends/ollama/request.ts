@@ -51,7 +51,7 @@ export function toOllamaChat(chat: ChatRequest, target: Target): UpstreamRequest
 /** Fields of the request itself; what else the operator fixed for a model belongs into `options`. */
 const TOP_LEVEL = new Set(['keep_alive', 'think', 'truncate', 'shift']);
 
-function splitFixed(fixed: JsonObject): { options: JsonObject; fields: JsonObject } {
+export function splitFixed(fixed: JsonObject): { options: JsonObject; fields: JsonObject } {
   const entries = Object.entries(fixed);
   return {
     options: Object.fromEntries(entries.filter(([name]) => !TOP_LEVEL.has(name))),

@@ -1,11 +1,14 @@
 /** The kinds that speak OpenAI's own format, by what they accept. */
 
 import type { BackendKind } from '../../core/ports.ts';
+import { createEmbeddingMethods, type EmbeddingDialect } from './embeddings.ts';
 import { openaiFailure } from './failure.ts';
 import { createPassthrough } from './passthrough.ts';
 import { toChatCompletion, type Dialect } from './request.ts';
 
-function createKind(dialect: Dialect): BackendKind {
+const FULL_EMBEDDINGS: EmbeddingDialect = { takesTokens: true, hasBase64: true };
+
+function createKind(dialect: Dialect, embedding = FULL_EMBEDDINGS): BackendKind {
   return {
     format: 'openai-chat',
     hasChoices: dialect.hasChoices,
@@ -14,6 +17,7 @@ function createKind(dialect: Dialect): BackendKind {
     ignoredParams: () => [],
     chatRequest: (request, target) => toChatCompletion(request, target, dialect),
     createPassthrough,
+    embedding: createEmbeddingMethods(embedding),
     failure: openaiFailure,
   };
 }
@@ -21,4 +25,7 @@ function createKind(dialect: Dialect): BackendKind {
 export const openai = createKind({ developerAsSystem: false, maxTokensOnly: false, hasChoices: true });
 export const vllm = createKind({ developerAsSystem: true, maxTokensOnly: false, hasChoices: true });
 export const llamacpp = createKind({ developerAsSystem: true, maxTokensOnly: false, hasChoices: false });
-export const lmstudio = createKind({ developerAsSystem: true, maxTokensOnly: true, hasChoices: false });
+export const lmstudio = createKind(
+  { developerAsSystem: true, maxTokensOnly: true, hasChoices: false },
+  { takesTokens: false, hasBase64: false },
+);

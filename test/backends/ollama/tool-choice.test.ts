@@ -193,9 +193,6 @@ it('arguments of earlier calls go back to the last digit', () => {
     },
     { role: 'tool', tool_call_id: 'c1', content: 'r' },
   ];
-  const sent = ollama.chatRequest(
-    toChatRequest(JSON.stringify({ ...QUESTION, messages })),
-    targetOf(),
-  );
+  const sent = ollama.chatRequest(toChatRequest(JSON.stringify({ ...QUESTION, messages })), targetOf());
   expect(sent.body).toContain('"arguments":{"id": 9007199254740993, "10": 1, "2": 1e400}');
 });

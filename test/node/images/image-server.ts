@@ -1,6 +1,6 @@
 /** A web server on loopback that does what a test tells it, and an internet that leads to it. */
 
-import { afterEach, jest } from '@jest/globals';
+import { afterEach, expect, jest } from '@jest/globals';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import net, {
   isIP,
