@@ -36,7 +36,6 @@ export function runPrimary({ workers, env, logger }: ClusterOptions): Promise<nu
     function fork(isFirst: boolean): void {
       const worker = cluster.fork(env(isFirst));
       bornMs.set(worker.id, performance.now());
-      logger.info('worker started', { pid: worker.process.pid });
     }
 
     function replace(worker: Worker, code: number, signal: string): void {
@@ -51,6 +50,7 @@ export function runPrimary({ workers, env, logger }: ClusterOptions): Promise<nu
     cluster.on('listening', (worker) => {
       hasListened = true;
       listening.add(worker.id);
+      logger.info('worker listens', { pid: worker.process.pid });
     });
     cluster.on('exit', (worker, code, signal) => {
       listening.delete(worker.id);

@@ -47,12 +47,13 @@ it('their numbers are told together, whichever is asked', async () => {
 it('one that is killed is replaced, and the others serve meanwhile', async () => {
   const backend = await setup.backend(saying('x'));
   const { program, origin } = await startCluster({ OLLAMA_BASE_URL: backend.url, LOG_FORMAT: 'pretty' });
-  const [, victim] = /worker started pid=(\d+)/.exec(await program.until('worker started')) ?? [];
+  const listening = (all: string): number => all.split('worker listens').length - 1;
+  await eventually(async () => listening(await program.until('worker listens')) === 2);
+  const [, victim] = /worker listens pid=(\d+)/.exec(await program.until('worker listens')) ?? [];
   process.kill(Number(victim), 'SIGKILL');
-  const text = await program.until('worker died');
+  await program.until('worker died');
   for (let i = 0; i < 10; i++) expect((await chat(origin)).status).toBe(200);
-  const started = (all: string): number => all.split('worker started').length - 1;
-  await eventually(async () => started(await program.until('worker died')) > started(text));
+  await eventually(async () => listening(await program.until('worker died')) === 3);
 });
 
 it('a signal drains all of them and ends the program with 0', async () => {

@@ -99,10 +99,16 @@ describe.each(KINDS_OF_STREAM)('a %s that fails', (_, variable) => {
   it('when it refuses connections costs no request either, and is left alone until it is well', async () => {
     const bad = await setup.backend(saying('x'));
     const good = await setup.backend(saying('fine'));
-    const gateway = await setup.gateway({ env: { [variable]: `${bad.url},${good.url}` } });
+    // Its weight has it asked first, also when a connection from before its end broke once already.
+    const gateway = await setup.gateway({
+      file: `
+backends:
+  - { name: bad, kind: ${name}, url: "${bad.url}", weight: 100 }
+  - { name: good, kind: ${name}, url: "${good.url}" }`,
+    });
     await bad.close();
     for (let i = 0; i < 10; i++) expect((await gateway.chat()).status).toBe(200);
-    expect(await gateway.metric('ai_gateway_backend_up', { backend: name })).toBe(0);
+    expect(await gateway.metric('ai_gateway_backend_up', { backend: 'bad' })).toBe(0);
   });
 
   /** What may happen when the client has seen the first token. */

@@ -1,0 +1,47 @@
+/** An embedding request → the operation that the data path carries out. */
+
+import { createCollector } from '../../core/collect.ts';
+import type { EmbeddingRequest } from '../../core/embedding.ts';
+import type { Operation } from '../../core/operation.ts';
+import type { DecodeLimits } from '../../core/ports.ts';
+import { checkVectors, printAnswer, printVectors, type Print } from './answer.ts';
+import { MAX_PART_INPUTS, splitInputs } from './batches.ts';
+import { decodeInputs, hasTokens } from './tokens.ts';
+
+const HINT = 'Send fewer inputs at a time.';
+
+export function createEmbeddingOperation(request: EmbeddingRequest, limits: DecodeLimits): Operation {
+  const { model, inputs, encoding } = request;
+  return {
+    ...toCall(request, limits, (answer) =>
+      printAnswer(printVectors(answer, encoding, 0), model, answer.usage),
+    ),
+    ...(hasTokens(request) && {
+      prepare: async (kinds, { decodeTokens }) =>
+        createEmbeddingOperation(
+          kinds.every(({ embedding }) => embedding.takesTokens)
+            ? request
+            : await decodeInputs(request, decodeTokens),
+          limits,
+        ),
+    }),
+    ...(inputs.length > MAX_PART_INPUTS && {
+      split: () => splitInputs(request, limits, (part, print) => toCall(part, limits, print)),
+    }),
+  };
+}
+
+/** One call to a backend. */
+function toCall(request: EmbeddingRequest, limits: DecodeLimits, print: Print): Operation {
+  return {
+    model: request.model,
+    isStream: false,
+    ignoredParams: ({ embedding }, target) => embedding.ignoredParams(request, target),
+    upstreamRequest: ({ embedding }, target) => embedding.toRequest(request, target),
+    createConverter: ({ embedding }) =>
+      createCollector(limits, HINT, (body) => {
+        const answer = embedding.readAnswer(body, request);
+        return { bytes: print(answer, checkVectors(answer, request)), usage: answer.usage };
+      }),
+  };
+}
