@@ -64,6 +64,10 @@ const model = z.strictObject({
     .array(z.string().min(1))
     .default([])
     .describe('Options that load a model anew (num_ctx, …) which requests may set all the same.'),
+  completionTemplate: z
+    .boolean()
+    .default(false)
+    .describe("Sends text completions through the model's chat template (Ollama)."),
 });
 
 const key = z.string().min(16);

@@ -71,6 +71,8 @@ export interface Target {
   readonly options: JsonObject;
   /** Options that load a model anew and that a request may set all the same. */
   readonly requestOptions: readonly string[];
+  /** Text completions go through the model's chat template. */
+  readonly completionTemplate: boolean;
 }
 
 /** What a probe learned. */
@@ -124,6 +126,7 @@ export interface Alias {
   readonly targets: readonly { readonly backend?: string | undefined; readonly model: string }[];
   readonly options: JsonObject;
   readonly requestOptions: readonly string[];
+  readonly completionTemplate: boolean;
 }
 
 /** A name as a client may use it. */
@@ -249,6 +252,8 @@ export interface FailedResponse {
   readonly body: ByteText;
   /** The name the client used, for messages. */
   readonly model: string;
+  /** The parameter that holds what the model reads; `messages` unless given. */
+  readonly promptParam?: string;
 }
 
 // --- the client's side of an exchange ---

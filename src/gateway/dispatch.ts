@@ -190,7 +190,8 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     progress.sentMs = now();
     const { status, headers, body } = await send(target.backend, upstreamRequest, signal);
     if (status === 200) return body;
-    throw kind.failure({ status, headers, body: await readErrorBody(body), model: operation.model });
+    const { model, promptParam = 'messages' } = operation;
+    throw kind.failure({ status, headers, body: await readErrorBody(body), model, promptParam });
   }
 
   return { run, active: () => active };

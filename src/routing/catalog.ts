@@ -11,7 +11,8 @@ import type {
   UpstreamModel,
 } from '../core/ports.ts';
 
-const NOTHING_FIXED = { options: {}, requestOptions: [] };
+type Fixed = Pick<Alias, 'options' | 'requestOptions' | 'completionTemplate'>;
+const NOTHING_FIXED: Fixed = { options: {}, requestOptions: [], completionTemplate: false };
 
 interface CatalogOptions {
   readonly aliases: readonly Alias[];
@@ -96,7 +97,7 @@ function mayServe(status: BackendStatus, model: string): boolean {
 function toTarget(
   status: BackendStatus,
   name: string,
-  { options, requestOptions }: Pick<Alias, 'options' | 'requestOptions'> = NOTHING_FIXED,
+  { options, requestOptions, completionTemplate } = NOTHING_FIXED,
 ): Target {
   const model = findModel(status, name);
   return {
@@ -106,6 +107,7 @@ function toTarget(
     serverVersion: status.discovery?.version ?? '',
     options,
     requestOptions,
+    completionTemplate,
   };
 }
 

@@ -82,7 +82,13 @@ backends:
 
   it('offers OLLAMA_MODEL as default', () => {
     expect(load('', { OLLAMA_MODEL: 'qwen3:8b' }).aliases).toEqual([
-      { name: 'default', targets: [{ model: 'qwen3:8b' }], options: {}, requestOptions: [] },
+      {
+        name: 'default',
+        targets: [{ model: 'qwen3:8b' }],
+        options: {},
+        requestOptions: [],
+        completionTemplate: false,
+      },
     ]);
   });
 
@@ -149,12 +155,14 @@ models:
         targets: [{ backend: 'b', model: 'llama3.2:1b' }],
         options: { num_ctx: 8192 },
         requestOptions: ['top_k'],
+        completionTemplate: false,
       },
       {
         name: 'qwen3:8b',
         targets: [{ model: 'qwen3:8b' }],
         options: { keep_alive: '1h' },
         requestOptions: [],
+        completionTemplate: false,
       },
     ]);
   });

@@ -152,7 +152,12 @@ describe('an answer with an error status', () => {
     (_name, vector) => {
       const { status = 0, body } = vector.upstream ?? {};
       const text = typeof body === 'string' ? body : JSON.stringify(body);
-      const error = ollama.failure({ status, headers: {}, body: encodeUtf8(text), model: 'nope' });
+      const error = ollama.failure({
+        status,
+        headers: {},
+        body: encodeUtf8(text),
+        model: 'nope',
+      });
       expect(error.status).toBe(vector.http?.status);
       expect(JSON.parse(errorBody(error))).toEqual(vector.http?.body);
       const retryAfter = vector.http?.headers?.['retry-after'];

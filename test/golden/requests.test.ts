@@ -32,6 +32,7 @@ function targetOf(model: Partial<UpstreamModel> = {}, serverVersion = '0.33.0'):
     serverVersion,
     options: {},
     requestOptions: [],
+    completionTemplate: false,
   };
 }
 

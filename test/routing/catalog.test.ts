@@ -78,6 +78,7 @@ describe('an alias', () => {
         targets: [{ backend: 'vllm', model: 'x' }],
         options: { num_ctx: 1 },
         requestOptions: [],
+        completionTemplate: false,
       },
     ]);
     expect(targetsOf(catalog, 'qwen3:8b')).toEqual(['vllm x']);
@@ -86,7 +87,13 @@ describe('an alias', () => {
 
   it('without a backend leads to all that have the model', () => {
     const catalog = catalogOf([
-      { name: 'fast', targets: [{ model: 'qwen3:8b' }], options: {}, requestOptions: [] },
+      {
+        name: 'fast',
+        targets: [{ model: 'qwen3:8b' }],
+        options: {},
+        requestOptions: [],
+        completionTemplate: false,
+      },
     ]);
     expect(targetsOf(catalog, 'fast')).toEqual(['ollama qwen3:8b', 'ollama-2 qwen3:8b']);
     expect(catalog.resolve('fast').label).toBe('fast');
@@ -96,7 +103,13 @@ describe('an alias', () => {
 describe('the list of models', () => {
   it('holds every alias and model once', () => {
     const catalog = catalogOf([
-      { name: 'default', targets: [{ model: 'qwen3:8b' }], options: {}, requestOptions: [] },
+      {
+        name: 'default',
+        targets: [{ model: 'qwen3:8b' }],
+        options: {},
+        requestOptions: [],
+        completionTemplate: false,
+      },
     ]);
     expect(catalog.list().map(({ id }) => id)).toEqual([
       'default',

@@ -26,6 +26,7 @@ const targetOf = (backend: Backend): Target => ({
   serverVersion: '',
   options: {},
   requestOptions: [],
+  completionTemplate: false,
 });
 
 const NOTHING: Discovery = { models: new Map(), version: '' };

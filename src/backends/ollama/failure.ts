@@ -50,13 +50,14 @@ export function ollamaFailure(response: FailedResponse): GatewayError {
       message: `The upstream server answered with status ${String(status)} and no error that Ollama would send.`,
     });
   }
-  if (status < 500) return requestFailure(text);
-  return messageFailure(text);
+  return status < 500
+    ? requestFailure(text, response.promptParam)
+    : messageFailure(text, response.promptParam);
 }
 
 /** What an error that stands alone means: a record inside a stream, or a status of 500. */
-export function messageFailure(text: string): GatewayError {
-  if (CONTEXT_OVERFLOW.test(text)) return contextFailure(text);
+export function messageFailure(text: string, promptParam = 'messages'): GatewayError {
+  if (CONTEXT_OVERFLOW.test(text)) return contextFailure(text, promptParam);
   const message = withoutAddresses(plainText(text));
   if (/error parsing tool call/i.test(text)) {
     return new GatewayError('tool_call_parse_error', { message });
@@ -64,8 +65,8 @@ export function messageFailure(text: string): GatewayError {
   return new GatewayError('upstream_error', { message, retryIsFutile: FUTILE.test(text) });
 }
 
-function requestFailure(text: string): GatewayError {
-  if (CONTEXT_OVERFLOW.test(text)) return contextFailure(text);
+function requestFailure(text: string, promptParam = 'messages'): GatewayError {
+  if (CONTEXT_OVERFLOW.test(text)) return contextFailure(text, promptParam);
   const message = withoutAddresses(plainText(text));
   for (const [pattern, param] of UNSUPPORTED) {
     if (pattern.test(text)) return new GatewayError('unsupported_parameter', { message, param });
@@ -74,16 +75,16 @@ function requestFailure(text: string): GatewayError {
 }
 
 /** Keeps OpenAI's wording "maximum context length is N tokens", which agents look for. */
-function contextFailure(text: string): GatewayError {
+function contextFailure(text: string, param: string): GatewayError {
   const detail = nestedError(text);
   const limit = detail?.n_ctx ?? /\((\d+) tokens\)[^(]*$/.exec(text)?.[1];
   const size = detail?.n_prompt_tokens ?? /request \((\d+) tokens\)/.exec(text)?.[1];
   const known = isCount(limit) && isCount(size);
   return new GatewayError('context_length_exceeded', {
     message: known
-      ? `This model's maximum context length is ${String(limit)} tokens. However, your messages resulted in ${String(size)} tokens. Please reduce the length of the messages.`
-      : `Your messages exceed this model's maximum context length. Please reduce their length. (${withoutAddresses(plainText(text))})`,
-    param: 'messages',
+      ? `This model's maximum context length is ${String(limit)} tokens. However, your ${param} resulted in ${String(size)} tokens. Please reduce the length of the ${param}.`
+      : `This model's maximum context length is exceeded. Please reduce the length of the ${param}. (${withoutAddresses(plainText(text))})`,
+    param,
   });
 }
 
@@ -116,4 +117,14 @@ function plainText(text: string): string {
 /** Whole seconds; the date form of the field is not sent by these servers. */
 function retryAfter(value: string | undefined): number | undefined {
   return value !== undefined && /^\d{1,6}$/.test(value) ? Number(value) : undefined;
+}
+
+/** The stream ended before its last record. */
+export function incompleteAnswer(records: number): GatewayError {
+  return new GatewayError('upstream_incomplete_response', {
+    message:
+      records === 0
+        ? 'The upstream server closed the stream without a response.'
+        : 'The upstream server closed the stream before the response was complete.',
+  });
 }

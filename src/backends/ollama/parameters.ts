@@ -140,7 +140,7 @@ function isHeeded(name: string, body: ChatBody, target: Target): boolean {
   }
 }
 
-function isOption(name: string, { requestOptions }: Target): boolean {
+export function isOption(name: string, { requestOptions }: Target): boolean {
   return SAMPLING.has(name) || requestOptions.includes(name);
 }
 

@@ -1,24 +1,15 @@
 /** Ollama's NDJSON chat stream → calls on a sink. */
 
-import type {
-  ByteText,
-  ChatSink,
-  Decoder,
-  FinishReason,
-  JsonText,
-  Owned,
-  ToolCall,
-} from '../../core/stream.ts';
+import type { ByteText, ChatSink, Decoder, JsonText, Owned, ToolCall } from '../../core/stream.ts';
 import type { DecodeLimits } from '../../core/ports.ts';
-import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject } from '../../core/json.ts';
 import { endOfJsonString, sliceJsonText, toJsonText } from '../../wire/json-string.ts';
 import { sliceJson } from '../../wire/json-slice.ts';
+import { incompleteAnswer } from './failure.ts';
 import { createLineReader } from '../../wire/lines.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
-import { messageFailure } from './failure.ts';
 import { toLogprobs } from './logprobs.ts';
-import type { ChatRecord } from './record.ts';
+import { countsOf, finishReason, isLast, parseRecord, type OllamaRecord } from './record.ts';
 
 /*
  * The shape of an ordinary token, as Ollama's Go encoder prints it:
@@ -69,12 +60,7 @@ export function createOllamaDecoder(sink: ChatSink, limits: DecodeLimits, useFas
     end() {
       lines.end();
       if (decoder.isDone) return;
-      throw new GatewayError('upstream_incomplete_response', {
-        message:
-          state.records === 0
-            ? 'The upstream server closed the stream without a response.'
-            : 'The upstream server closed the stream before the response was complete.',
-      });
+      throw incompleteAnswer(state.records);
     },
     hasSpoken: false,
     hasFinished: false,
@@ -148,21 +134,18 @@ function takeRecord(state: State, line: ByteText): void {
     for (const call of calls) state.saidLength += call.name.length + call.arguments.length;
     state.sink.toolCalls(calls);
   }
-  // Some servers send the reason without `done`.
-  if (record.done === true || (typeof record.done_reason === 'string' && record.done_reason !== '')) {
-    finish(state, record);
-  }
+  if (isLast(record)) finish(state, record);
 }
 
-function finish({ decoder, sink, callIds, saidLength, thoughtLength }: State, record: ChatRecord): void {
-  const completion = count(record.eval_count);
+function finish({ decoder, sink, callIds, saidLength, thoughtLength }: State, record: OllamaRecord): void {
+  const { prompt, completion, cached } = countsOf(record);
   const length = saidLength + thoughtLength;
   decoder.hasFinished = true;
   decoder.isDone = true;
   decoder.usage = {
-    prompt: count(record.prompt_eval_count),
+    prompt,
     completion,
-    cached: count(record.prompt_eval_cached_count),
+    cached,
     // Ollama counts thinking and answer together; their share of the text is the best estimate.
     reasoning: length === 0 ? 0 : Math.round((completion * thoughtLength) / length),
   };
@@ -194,50 +177,8 @@ function endsWithTail(line: string, at: number): boolean {
   return line.length === at + TAIL.length && line.startsWith(TAIL, at);
 }
 
-function parseRecord(json: string): ChatRecord {
-  let record: unknown;
-  try {
-    record = JSON.parse(json);
-  } catch (cause) {
-    throw invalidRecord(cause);
-  }
-  if (!isJsonObject(record)) throw invalidRecord();
-  const failure = errorText(record);
-  if (failure !== undefined) throw messageFailure(failure);
-  return record;
-}
-
-function invalidRecord(cause?: unknown): GatewayError {
-  return new GatewayError('upstream_invalid_response', {
-    message: 'The upstream server sent an invalid response.',
-    cause,
-  });
-}
-
-/** `{"error":"…"}`; one server version wrote `{"error parsing tool call":"…"}` (ollama#11781). */
-function errorText(record: ChatRecord): string | undefined {
-  for (const [key, value] of Object.entries(record)) {
-    if (key === 'error' && value !== null && value !== '') {
-      return typeof value === 'string' ? value : JSON.stringify({ error: value });
-    }
-    if (key.startsWith('error ')) return `${key}: ${String(value)}`;
-  }
-  return undefined;
-}
-
 function argumentsText(value: unknown, json: string, index: number): string {
   if (typeof value === 'string') return value === '' ? '{}' : value;
   if (value === null || value === undefined) return '{}';
   return sliceJson(json, ['message', 'tool_calls', index, 'function', 'arguments']) ?? '{}';
-}
-
-/** `load`, `unload`, '' and reasons not known yet are a stop. */
-function finishReason(reason: unknown, hasCalls: boolean): FinishReason {
-  if (reason === 'length') return 'length';
-  return hasCalls ? 'tool_calls' : 'stop';
-}
-
-/** Counts of zero are left out on the wire. */
-function count(value: unknown): number {
-  return typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : 0;
 }

@@ -20,7 +20,13 @@ const CONTEXT_OVERFLOW =
   /context_length_exceeded|exceed_context_size|maximum context length|exceeds the (available )?context (size|length)/i;
 
 /** What an answer with an error status means. */
-export function openaiFailure({ status, headers, body, model }: FailedResponse): GatewayError {
+export function openaiFailure({
+  status,
+  headers,
+  body,
+  model,
+  promptParam = 'messages',
+}: FailedResponse): GatewayError {
   const fault = faultOf(parseJson(decodeUtf8(body)));
   const message = fault && withoutAddresses(fault.message);
   const wait = headers['retry-after'];
@@ -53,7 +59,7 @@ export function openaiFailure({ status, headers, body, model }: FailedResponse):
     default:
       if (status < 400) return notOpenai(status);
       if (fault && CONTEXT_OVERFLOW.test(`${fault.type} ${fault.code ?? ''} ${fault.message}`)) {
-        return contextFailure(fault);
+        return contextFailure(fault, promptParam);
       }
       return status < 500 ? requestFailure(status, fault) : serverFailure(status, fault);
   }
@@ -64,7 +70,7 @@ export function spokenFailure(value: JsonObject): GatewayError | undefined {
   const fault = faultOf(value);
   if (!fault) return undefined;
   if (CONTEXT_OVERFLOW.test(`${fault.type} ${fault.code ?? ''} ${fault.message}`))
-    return contextFailure(fault);
+    return contextFailure(fault, 'messages');
   const isRequestFault = /invalid_request|BadRequest/i.test(fault.type) || fault.code === '400';
   return isRequestFault ? requestFailure(400, fault) : serverFailure(500, fault);
 }
@@ -101,13 +107,13 @@ function notOpenai(status: number): GatewayError {
 }
 
 /** Keeps OpenAI's wording "maximum context length is N tokens", which agents look for. */
-function contextFailure(fault: Fault): GatewayError {
+function contextFailure(fault: Fault, param: string): GatewayError {
   const known = fault.contextTokens !== undefined && fault.promptTokens !== undefined;
   return new GatewayError('context_length_exceeded', {
     message: known
-      ? `This model's maximum context length is ${String(fault.contextTokens)} tokens. However, your messages resulted in ${String(fault.promptTokens)} tokens. Please reduce the length of the messages.`
+      ? `This model's maximum context length is ${String(fault.contextTokens)} tokens. However, your ${param} resulted in ${String(fault.promptTokens)} tokens. Please reduce the length of the ${param}.`
       : withoutAddresses(fault.message),
-    param: 'messages',
+    param,
   });
 }
 

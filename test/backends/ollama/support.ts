@@ -26,6 +26,7 @@ export function targetOf(model: Partial<UpstreamModel> = {}, serverVersion = '0.
     serverVersion,
     options: {},
     requestOptions: [],
+    completionTemplate: false,
   };
 }
 

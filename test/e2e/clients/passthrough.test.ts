@@ -87,7 +87,7 @@ async function startGateway(upstreamUrl: string): Promise<{ url: string; inFligh
   const listed = { name: 'upstream-model', created: 0, ownedBy: '', digest: '' };
   pool.probed(backend, { models: new Map([[listed.name, listed]]), version: '' });
   const targets = [{ model: listed.name }];
-  const alias = { name: 'mine', targets, options: {}, requestOptions: [] };
+  const alias = { name: 'mine', targets, options: {}, requestOptions: [], completionTemplate: false };
   const catalog = createCatalog({ aliases: [alias], status: pool.status, startedAt: 0 });
   const silent = (): void => undefined;
   const logger: Logger = { debug: silent, info: silent, warn: silent, error: silent };

@@ -101,7 +101,7 @@ describe('a request to Ollama', () => {
       operationOf({ ...body, ...more }).ignoredParams(kinds.ollama, targetOf('ollama', target));
     expect(ignored({})).toEqual(['user', 'extra']);
     const options = { num_ctx: 1, num_gpu: 1 };
-    expect(ignored({ options }, { requestOptions: ['num_ctx'] })).toEqual([
+    expect(ignored({ options }, { requestOptions: ['num_ctx'], completionTemplate: false })).toEqual([
       'user',
       'extra',
       'options.num_gpu',

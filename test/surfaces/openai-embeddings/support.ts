@@ -35,6 +35,7 @@ export function targetOf(kind: KindName, more: Partial<Target> = {}): Target {
     serverVersion: '',
     options: {},
     requestOptions: [],
+    completionTemplate: false,
     ...more,
   };
 }
