@@ -18,11 +18,6 @@ async function start(script: Script = saying('hi'), options: GatewayOptions = {}
   return setup.gateway({ ...options, env: { VLLM_BASE_URL: backend.url, ...options.env } });
 }
 
-const ask =
-  (script?: Script, body: JsonObject = {}, init: RequestInit = {}) =>
-  async (): Promise<Response> =>
-    (await start(script)).chat(body, init);
-
 const get =
   (path: string, init: RequestInit = {}, env: GatewayOptions['env'] = {}) =>
   async (): Promise<Response> =>
@@ -44,21 +39,75 @@ const broken =
     }
   };
 
-const question = {
-  method: 'POST',
-  headers: { 'content-type': 'application/json' },
-  body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'hi' }] }),
+/** Every status that an answer of a model may have. */
+function waysTo(path: string, body: JsonObject, script: Script): Record<string, () => Promise<Response>> {
+  const post =
+    (
+      given: Script = script,
+      members: JsonObject = {},
+      init: RequestInit = {},
+      env: GatewayOptions['env'] = {},
+    ) =>
+    async (): Promise<Response> =>
+      fetch((await start(given, { env })).url + path, postOf({ ...body, ...members }, init));
+
+  async function silentUntilTooLate(): Promise<Response> {
+    let onCall = (): void => undefined;
+    const called = new Promise<void>((resolve) => (onCall = resolve));
+    const gateway = await start(() => onCall(), { isClockStopped: true });
+    const response = fetch(gateway.url + path, postOf(body));
+    await called;
+    gateway.advance(600_000);
+    return response;
+  }
+
+  const ways = {
+    200: post(),
+    400: post(script, { model: 7 }),
+    401: post(script, {}, {}, { AUTH_KEY: KEY }),
+    404: post(script, { model: 'unknown' }),
+    405: wrongMethod(path),
+    413: post(script, {}, {}, { BODY_LIMIT: '20' }),
+    415: post(script, {}, { headers: { 'content-type': 'text/plain' } }),
+    429: post(failing(429, { error: { message: 'slow down' } })),
+    500: broken(path, postOf(body)),
+    502: post(({ reset }) => reset()),
+    503: post(failing(503, { error: { message: 'busy' } })),
+    504: silentUntilTooLate,
+  };
+  return Object.fromEntries(Object.entries(ways).map(([status, way]) => [`POST ${path} ${status}`, way]));
+}
+
+function postOf(body: JsonObject, init: RequestInit = {}): RequestInit {
+  return {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    ...init,
+  };
+}
+
+const answering =
+  (body: object): Script =>
+  ({ res }) => {
+    res.setHeader('content-type', 'application/json').end(JSON.stringify(body));
+  };
+
+const COMPLETION = {
+  id: 'cmpl-1',
+  object: 'text_completion',
+  created: 1,
+  model: 'm',
+  choices: [{ text: ' there', index: 0, logprobs: null, finish_reason: 'stop' }],
+  usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
 };
 
-async function silentUntilTooLate(): Promise<Response> {
-  let onCall = (): void => undefined;
-  const called = new Promise<void>((resolve) => (onCall = resolve));
-  const gateway = await start(() => onCall(), { isClockStopped: true });
-  const response = gateway.chat();
-  await called;
-  gateway.advance(600_000);
-  return response;
-}
+const EMBEDDINGS = {
+  object: 'list',
+  data: [{ object: 'embedding', index: 0, embedding: [0.5, 1] }],
+  model: 'm',
+  usage: { prompt_tokens: 1, total_tokens: 1 },
+};
 
 async function drainingReadiness(): Promise<Response> {
   const gateway = await start();
@@ -84,18 +133,13 @@ async function cancelled(): Promise<Response> {
 
 /** How to get each answer, in the order of the document. */
 const WAYS: Readonly<Record<string, () => Promise<Response>>> = {
-  'POST /v1/chat/completions 200': ask(),
-  'POST /v1/chat/completions 400': ask(undefined, { messages: [] }),
-  'POST /v1/chat/completions 401': withoutKey('/v1/chat/completions', question),
-  'POST /v1/chat/completions 404': ask(undefined, { model: 'unknown' }),
-  'POST /v1/chat/completions 405': wrongMethod('/v1/chat/completions'),
-  'POST /v1/chat/completions 413': get('/v1/chat/completions', question, { BODY_LIMIT: '20' }),
-  'POST /v1/chat/completions 415': ask(undefined, {}, { headers: { 'content-type': 'text/plain' } }),
-  'POST /v1/chat/completions 429': ask(failing(429, { error: { message: 'slow down' } })),
-  'POST /v1/chat/completions 500': broken('/v1/chat/completions', question),
-  'POST /v1/chat/completions 502': ask(({ reset }) => reset()),
-  'POST /v1/chat/completions 503': ask(failing(503, { error: { message: 'busy' } })),
-  'POST /v1/chat/completions 504': silentUntilTooLate,
+  ...waysTo(
+    '/v1/chat/completions',
+    { model: 'm', messages: [{ role: 'user', content: 'hi' }] },
+    saying('hi'),
+  ),
+  ...waysTo('/v1/completions', { model: 'm', prompt: 'hi' }, answering(COMPLETION)),
+  ...waysTo('/v1/embeddings', { model: 'm', input: 'hi' }, answering(EMBEDDINGS)),
   'GET /api/chat/streams 200': asOperator('/api/chat/streams'),
   'GET /api/chat/streams 401': asOperator('/api/chat/streams', { headers: {} }),
   'GET /api/chat/streams 404': get('/api/chat/streams'),
