@@ -2,8 +2,9 @@
 
 import express, { type Express } from 'express';
 import type { SurfaceContext } from './core/operation.ts';
-import type { BackendStatus, Catalog, Keyring, Logger, Meter, Now } from './core/ports.ts';
+import type { BackendStatus, Catalog, Keyring, Logger, Meter, Now, Pool } from './core/ports.ts';
 import type { Dispatch } from './gateway/dispatch.ts';
+import type { Watch } from './gateway/watch.ts';
 import { authenticate } from './http/authenticate.ts';
 import { context } from './http/context.ts';
 import { crossOrigin } from './http/cors.ts';
@@ -12,11 +13,15 @@ import { inference } from './http/inference.ts';
 import { listModels, showModel } from './http/models.ts';
 import { live, metricsPage, openapiDocument, ready } from './http/ops.ts';
 import { authenticateAdmin, cancelStream, listStreams, type StreamsDeps } from './http/streams.ts';
+import { passthrough, type PassthroughDeps } from './http/passthrough.ts';
 import { openaiChat } from './surfaces/openai-chat/index.ts';
 import { openaiEmbeddings } from './surfaces/openai-embeddings/index.ts';
 
 export interface AppDeps {
   readonly catalog: Catalog;
+  readonly pool: Pool;
+  readonly kinds: PassthroughDeps['kinds'];
+  readonly watch: Watch;
   readonly dispatch: Dispatch;
   readonly keyring: Keyring;
   /** undefined: the operator has no key, and no endpoints. */
@@ -55,7 +60,7 @@ export function createApp(deps: AppDeps): Express {
   app.route('/v1/embeddings').all(entrance).post(inference(openaiEmbeddings, deps)).all(postOnly);
   app.route('/v1/models').all(entrance).get(listModels(deps.catalog)).all(getOnly);
   app.route('/v1/models/*id').all(entrance).get(showModel(deps.catalog)).all(getOnly);
-  app.use('/v1', entrance);
+  app.route('/v1/*path').all(entrance, passthrough(deps));
 
   const operator = authenticateAdmin(deps.adminKeyring);
   const streams = { ...deps, active: deps.dispatch.active };

@@ -24,7 +24,6 @@ const WATCH_TICK_MS = 250;
 
 export interface Deps extends AppDeps {
   readonly prober: Prober;
-  readonly watch: Watch;
   /** Begins to probe and to watch. */
   start(): void;
   /** From now on the gateway is not ready. */
@@ -82,6 +81,8 @@ export function createDeps(
 
   return {
     catalog,
+    pool,
+    kinds,
     dispatch,
     keyring: createKeyring(apiKeys(config), sha256),
     adminKeyring: adminKeyring(config),

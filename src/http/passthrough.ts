@@ -1,0 +1,156 @@
+/** What the gateway does not model under /v1/: chooses the backend, and sends request and answer through raw. */
+
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Request, RequestHandler, Response } from 'express';
+import { GatewayError, toGatewayError } from '../core/errors.ts';
+import type {
+  BackendStatus,
+  Catalog,
+  ExchangeRecord,
+  Lease,
+  Now,
+  Pool,
+  StreamStatus,
+  Target,
+} from '../core/ports.ts';
+import { readBody } from './body.ts';
+import { contextOf } from './context.ts';
+import type { Forward, ForwardDeps } from './forward.ts';
+import { invalidUrl, peekModel, renameModel, toUpstreamHeaders, toUpstreamPath } from './raw-message.ts';
+
+export interface PassthroughDeps extends ForwardDeps {
+  readonly catalog: Pick<Catalog, 'resolve'>;
+  readonly pool: Pick<Pool, 'lease' | 'status'>;
+  readonly now: Now;
+  /** Larger JSON bodies are not looked into. */
+  readonly bodyLimitBytes: number;
+}
+
+/** TRACE is not among them: it would echo the backend's key. */
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+/** Who takes what names no model, in this order. */
+const DEFAULT_KINDS = ['openai', 'vllm'];
+
+interface Choice {
+  readonly targets: readonly Target[];
+  /** Of the model, for log and metrics. */
+  readonly label: string;
+  /** As the client named it. */
+  readonly model: string | undefined;
+  /** The body, if it was read. */
+  readonly json: string | undefined;
+}
+
+/** To be mounted with a path of its own (`app.all('/v1/*path', …)`), after the key was checked. */
+export function passthrough(deps: PassthroughDeps): RequestHandler {
+  let forward: Promise<Forward> | undefined;
+
+  /** The proxy is loaded when it is first needed: many gateways never do. */
+  function loadForward(): Promise<Forward> {
+    forward ??= import('./forward.ts').then(({ createForward }) => createForward(deps));
+    return forward;
+  }
+
+  /** Never rejects: the record tells how it ended. */
+  async function carry(
+    req: Request,
+    res: Response,
+    path: string,
+    { json, model, label }: Choice,
+    lease: Lease,
+  ): Promise<ExchangeRecord> {
+    const { backend, upstreamModel } = lease.target;
+    const sentMs = deps.now();
+    let outcome: 'ok' | GatewayError = 'ok';
+    try {
+      const body = json === undefined || model === undefined ? json : renameModel(json, upstreamModel);
+      const bodyBytes = body === undefined ? undefined : Buffer.byteLength(body);
+      const headers = toUpstreamHeaders(req.headers, bodyBytes, backend);
+      const send = await loadForward();
+      await send({ req, res, backend, path, headers, body, model: model ?? '' });
+    } catch (thrown) {
+      outcome = toGatewayError(thrown);
+    } finally {
+      lease.release(outcome);
+    }
+    const { id, client, startedMs } = contextOf(res);
+    return {
+      requestId: id,
+      client: client ?? '',
+      model: label,
+      backend: backend.name,
+      isStream: false,
+      status: toStatus(outcome),
+      error: outcome === 'ok' ? undefined : outcome,
+      attempts: 1,
+      durationMs: deps.now() - startedMs,
+      ttftMs: undefined,
+      inferenceMs: deps.now() - sentMs,
+      overheadMs: undefined,
+      usage: null,
+    };
+  }
+
+  return async (req, res) => {
+    if (!METHODS.includes(req.method)) {
+      res.setHeader('allow', METHODS.join(', '));
+      throw new GatewayError('method_not_supported', { message: `Not allowed to ${req.method}.` });
+    }
+    const path = toUpstreamPath(req.method, req.originalUrl);
+    const choice = await choose(req, deps);
+    const context = contextOf(res);
+    const lease = deps.pool.lease(choice.targets, new Set(), context.id);
+    const record = carry(req, res, path, choice, lease);
+    context.record = record;
+    const { error } = await record;
+    if (error && !res.headersSent) throw error;
+  };
+}
+
+/** JSON tells its model; everything else goes to the default backend unread. */
+async function choose(req: Request, { catalog, pool, bodyLimitBytes }: PassthroughDeps): Promise<Choice> {
+  const json = isPeekable(req.headers, bodyLimitBytes) ? await readBody(req, bodyLimitBytes) : undefined;
+  const model = json === undefined ? undefined : peekModel(json);
+  if (model === undefined) {
+    return { targets: [defaultTarget(req, pool.status())], label: 'other', model, json };
+  }
+  const { targets, label } = catalog.resolve(model);
+  const able = targets.filter(({ backend }) => backend.kind !== 'ollama');
+  if (able.length === 0) throw noBackend(req, `has the model \`${model.slice(0, 200)}\``);
+  return { targets: able, label, model, json };
+}
+
+function isPeekable(headers: IncomingHttpHeaders, limitBytes: number): boolean {
+  const length = Number(headers['content-length'] ?? 0);
+  const encoding = headers['content-encoding'] ?? 'identity';
+  const isJson = /^\s*application\/json\s*(;|$)/i.test(headers['content-type'] ?? '');
+  return isJson && encoding === 'identity' && length > 0 && length <= limitBytes;
+}
+
+function defaultTarget(req: Request, status: readonly BackendStatus[]): Target {
+  const able = DEFAULT_KINDS.flatMap((kind) =>
+    status.filter(({ backend }) => backend.kind === kind && backend.weight > 0),
+  );
+  // When all seem down, the first is asked all the same: it may be back before its probe.
+  const chosen = able.find(({ isUp }) => isUp) ?? able[0];
+  if (!chosen) throw noBackend(req, 'is configured for it');
+  return {
+    backend: chosen.backend,
+    upstreamModel: '',
+    model: undefined,
+    serverVersion: '',
+    options: {},
+    requestOptions: [], completionTemplate: false,
+  };
+}
+
+function noBackend({ method, originalUrl }: Request, lacking: string): GatewayError {
+  return invalidUrl(method, originalUrl, `: no backend of kind openai or vllm ${lacking}.`);
+}
+
+function toStatus(outcome: 'ok' | GatewayError): StreamStatus {
+  if (outcome === 'ok') return 'completed';
+  if (outcome.reason === 'client_closed') return 'client_aborted';
+  return outcome.reason.endsWith('_timeout') ? 'timeout' : 'upstream_error';
+}
