@@ -103,13 +103,16 @@ function toConfig(settings: Settings, env: Env): Config {
     server: { ...server, host: server.host ?? (hasKey ? '0.0.0.0' : '127.0.0.1') },
     log: { level: log.level, format: log.format ?? (isProduction ? 'json' : 'pretty') },
     backends: backends.map((backend) => toBackend(backend, settings.limits.timeouts)),
-    aliases: Object.entries(models).map(([name, { targets, options, requestOptions, completionTemplate }]) => ({
-      name,
-      targets: targets ?? [{ model: name }],
-      options,
-      requestOptions,
-      completionTemplate,
-    })),
+    aliases: Object.entries(models).map(
+      ([name, { targets, type, options, requestOptions, completionTemplate }]) => ({
+        name,
+        targets: targets ?? [{ model: name }],
+        type,
+        options,
+        requestOptions,
+        completionTemplate,
+      }),
+    ),
   };
 }
 

@@ -1,7 +1,7 @@
 /** Every setting with its type, default and meaning. docs/configuration.md lists the same; a test compares them. */
 
 import * as z from 'zod';
-import { KINDS } from '../core/ports.ts';
+import { KINDS, MODEL_TYPES } from '../core/ports.ts';
 import { REASONING_KEYS } from '../core/reasoning.ts';
 
 const whole = (low: number, high: number) => z.int().min(low).max(high);
@@ -55,7 +55,10 @@ const model = z.strictObject({
     .min(1)
     .optional()
     .describe('Where the model can be had; without it, the same name on all backends.'),
-  type: z.enum(['chat', 'embedding', 'completion']).default('chat').describe('What the model is for.'),
+  type: z
+    .enum(MODEL_TYPES)
+    .optional()
+    .describe('What the model is for; requests for the other (text or vectors) are refused.'),
   options: z
     .record(z.string(), z.unknown())
     .default({})

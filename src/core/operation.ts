@@ -10,6 +10,8 @@ export interface Operation {
   /** As the client named it. */
   readonly model: string;
   readonly isStream: boolean;
+  /** It asks for vectors and not for text. */
+  readonly wantsVectors?: boolean;
   /** The parameter that holds what the model reads; `messages` unless given. */
   readonly promptParam?: string;
   /** Parameters that a backend of this kind does not heed, by name: told to the client. */

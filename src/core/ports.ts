@@ -117,11 +117,18 @@ export interface Resolution {
   readonly targets: readonly Target[];
   /** A configured or discovered name, else 'other': safe as a label. */
   readonly label: string;
+  /** What the operator said it is for. */
+  readonly type?: ModelType | undefined;
 }
+
+export const MODEL_TYPES = ['chat', 'completion', 'embedding'] as const;
+export type ModelType = (typeof MODEL_TYPES)[number];
 
 /** A model that the operator named in the configuration. */
 export interface Alias {
   readonly name: string;
+  /** undefined: whatever it can. */
+  readonly type?: ModelType | undefined;
   /** Without `backend`: every backend that lists the model. */
   readonly targets: readonly { readonly backend?: string | undefined; readonly model: string }[];
   readonly options: JsonObject;

@@ -74,6 +74,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     try {
       const resolution = catalog.resolve(operationOf(exchange).model);
       progress.model = resolution.label;
+      checkType(operationOf(exchange), resolution);
       if (isOneCall(exchange)) await runAttempts(exchange, resolution, progress);
       else await runInParts(exchange, resolution, progress);
     } catch (thrown) {
@@ -221,6 +222,15 @@ function addProgress(whole: Progress, part: Progress): void {
 
 function earlier(a: number | undefined, b: number | undefined): number | undefined {
   return a === undefined || (b !== undefined && b < a) ? b : a;
+}
+
+/** Throws GatewayError (400) when the operator said that the model is for something else. */
+function checkType({ model, wantsVectors = false }: Operation, { type }: Resolution): void {
+  if (type === undefined || (type === 'embedding') === wantsVectors) return;
+  throw new GatewayError('unsupported_parameter', {
+    message: `The model \`${model}\` is for ${wantsVectors ? 'text' : 'embeddings'} on this gateway. Choose another.`,
+    param: 'model',
+  });
 }
 
 /** Also keeps the operation out of the frame of a long stream. */

@@ -141,7 +141,8 @@ function defaultTarget(req: Request, status: readonly BackendStatus[]): Target {
     model: undefined,
     serverVersion: '',
     options: {},
-    requestOptions: [], completionTemplate: false,
+    requestOptions: [],
+    completionTemplate: false,
   };
 }
 

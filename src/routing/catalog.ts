@@ -61,7 +61,7 @@ function resolveAlias(alias: Alias | undefined, backends: readonly BackendStatus
       .filter((status) => (backend === undefined ? mayServe(status, model) : status.backend.name === backend))
       .map((status) => toTarget(status, model, alias)),
   );
-  return { targets, label: alias.name };
+  return { targets, label: alias.name, type: alias.type };
 }
 
 function resolveListed(name: string, backends: readonly BackendStatus[]): Resolution | undefined {

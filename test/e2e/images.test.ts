@@ -125,18 +125,3 @@ it('more images by URL than a request may have are refused', async () => {
   const response = await gateway.chat(showing(...urls) as Record<string, unknown>);
   expect(await response.json()).toMatchObject({ error: { param: 'messages[0].content[17].image_url.url' } });
 });
-
-describe('a model that lacks a capability is not asked', () => {
-  it.each([
-    ['images', ['completion'], showing('data:image/png;base64,iVBORw0KGgo='), 'messages[0].content[1]'],
-    ['tools', ['completion'], { tools: [{ type: 'function', function: { name: 'f' } }] }, 'tools'],
-    ['chat', ['embedding'], {}, 'model'],
-  ])('for %s', async (_, capabilities, members, param) => {
-    const backend = await setup.backend(saying('x'), { capabilities });
-    const gateway = await setup.gateway({ env: { OLLAMA_BASE_URL: backend.url } });
-    const response = await gateway.chat(members);
-    expect(response.status).toBe(400);
-    expect(await response.json()).toMatchObject({ error: { param, code: 'unsupported_parameter' } });
-    expect(backend.calls).toEqual([]);
-  });
-});

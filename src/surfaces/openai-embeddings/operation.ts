@@ -36,6 +36,7 @@ function toCall(request: EmbeddingRequest, limits: DecodeLimits, print: Print): 
   return {
     model: request.model,
     isStream: false,
+    wantsVectors: true,
     promptParam: 'input',
     ignoredParams: ({ embedding }, target) => embedding.ignoredParams(request, target),
     upstreamRequest: ({ embedding }, target) => embedding.toRequest(request, target),
