@@ -18,7 +18,9 @@ import { createToolCallPieces, type ToolCallPieces } from './tool-calls.ts';
 
 /** What was sent of one choice so far. */
 interface ChoiceState {
-  readonly calls: ToolCallPieces;
+  readonly index: number;
+  /** undefined before the first: most answers have none. */
+  calls: ToolCallPieces | undefined;
   hasRole: boolean;
   hasFunctionCall: boolean;
   hasFinished: boolean;
@@ -30,7 +32,8 @@ export function createChatPassthrough(
   limits: DecodeLimits,
   useFastPath = true,
 ): Converter {
-  const choices = new Map<number, ChoiceState>();
+  /** A list and no map, because it has one entry nearly always. */
+  const choices: ChoiceState[] = [];
   const template = createTokenTemplate();
   let out = '';
   let records = 0;
@@ -92,27 +95,21 @@ export function createChatPassthrough(
       emitRole(index, state, 'tool_calls' in piece || 'function_call' in piece);
       emitChoice(index, piece, null, logprobs);
     }
-    const reason = toFinishReason(part.finish_reason, state.calls.count > 0, state.hasFunctionCall);
+    const reason = toFinishReason(part.finish_reason, (state.calls?.count ?? 0) > 0, state.hasFunctionCall);
     if (reason === null) return;
     emitRole(index, state, false);
     emitChoice(index, {}, reason, null);
     state.hasFinished = true;
-    converter.hasFinished = [...choices.values()].every((each) => each.hasFinished);
+    converter.hasFinished = choices.every((each) => each.hasFinished);
     template.forget();
   }
 
   function stateOf(index: number): ChoiceState {
-    let state = choices.get(index);
-    if (!state) {
-      state = {
-        calls: createToolCallPieces(shape),
-        hasRole: false,
-        hasFunctionCall: false,
-        hasFinished: false,
-      };
-      choices.set(index, state);
-      converter.hasFinished = false;
-    }
+    const known = choices.find((each) => each.index === index);
+    if (known) return known;
+    const state = { index, calls: undefined, hasRole: false, hasFunctionCall: false, hasFinished: false };
+    choices.push(state);
+    converter.hasFinished = false;
     return state;
   }
 
@@ -133,8 +130,11 @@ export function createChatPassthrough(
       if (delta[key] !== null && delta[key] !== undefined) deltas.push({ [key]: delta[key] });
     }
     if (isJsonObject(delta.function_call)) state.hasFunctionCall = true;
-    const calls = Array.isArray(delta.tool_calls) ? state.calls.normalise(delta.tool_calls) : [];
-    if (calls.length > 0) deltas.push({ tool_calls: calls });
+    if (Array.isArray(delta.tool_calls)) {
+      state.calls ??= createToolCallPieces(shape);
+      const calls = state.calls.normalise(delta.tool_calls);
+      if (calls.length > 0) deltas.push({ tool_calls: calls });
+    }
     if (deltas.length > 0) converter.hasSpoken = true;
     return deltas;
   }
@@ -176,7 +176,7 @@ export function createChatPassthrough(
     if (!converter.hasFinished) {
       throw new GatewayError('upstream_incomplete_response', {
         message:
-          choices.size === 0
+          choices.length === 0
             ? 'The upstream server closed the stream without a response.'
             : 'The upstream server closed the stream before the response was complete.',
       });
