@@ -28,6 +28,8 @@ export interface Deps extends AppDeps {
   start(): void;
   /** From now on the gateway is not ready. */
   startDraining(): void;
+  /** Some backend holds a lease. */
+  isBusy(): boolean;
   /** Ends timers and idle connections. */
   close(): void;
 }
@@ -110,6 +112,7 @@ export function createDeps(
       timers.push(setInterval(watch.tick, WATCH_TICK_MS));
       timers.push(setInterval(() => void prober.probeAll(), config.probes.intervalMs));
     },
+    isBusy: () => pool.status().some(({ inFlight }) => inFlight > 0),
     startDraining() {
       isDraining = true;
     },

@@ -46,7 +46,7 @@ async function serve(config: Config, fleet: Fleet): Promise<void> {
   process.on('unhandledRejection', (error) => {
     deps.logger.error('unhandled rejection', { error });
   });
-  const server = createServer(createApp(deps), deps.dispatch.active);
+  const server = createServer(createApp(deps), deps.dispatch.active, deps.isBusy);
   if (isWorker) obeyPrimary(() => void drain(config, deps, server));
   else stopOnSignal(config, deps, server);
   deps.start();

@@ -23,7 +23,12 @@ export interface GatewayServer {
   drain(timeoutMs: number): Promise<void>;
 }
 
-export function createServer(app: Express, active: () => Iterable<ActiveExchange>): GatewayServer {
+/** `isBusy`: some backend works for a request, also for one that is passed on raw. */
+export function createServer(
+  app: Express,
+  active: () => Iterable<ActiveExchange>,
+  isBusy: () => boolean,
+): GatewayServer {
   const server = createHttpServer(
     { keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true, ...prototypeTrick(app) },
     app,
@@ -35,7 +40,7 @@ export function createServer(app: Express, active: () => Iterable<ActiveExchange
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();
       const deadline = Date.now() + timeoutMs;
-      while (hasAny(active()) && Date.now() < deadline) await sleep(DRAIN_POLL_MS);
+      while ((hasAny(active()) || isBusy()) && Date.now() < deadline) await sleep(DRAIN_POLL_MS);
       if (hasAny(active())) {
         for (const { exchange } of active()) exchange.relay.cut(shuttingDown());
         await sleep(LAST_WORDS_MS);

@@ -13,7 +13,11 @@ export async function startBrokenApp(deps: AppDeps): Promise<{ url: string; clos
     readOpenapi: fail,
     metrics: { path: '/metrics', render: fail },
   });
-  const server = createServer(app, () => []);
+  const server = createServer(
+    app,
+    () => [],
+    () => false,
+  );
   const port = await server.listen(0, '127.0.0.1');
   return { url: `http://127.0.0.1:${String(port)}`, close: () => server.drain(0) };
 }

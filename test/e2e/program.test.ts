@@ -143,6 +143,22 @@ describe('a signal', () => {
     expect((await program.ended).code).toBe(0);
   });
 
+  it('lets requests that are passed on raw come to their end', async () => {
+    const calls: ScriptedCall[] = [];
+    const backend = await setup.backend(async (call) => {
+      calls.push(call);
+      await call.write('one');
+    });
+    const program = start({ VLLM_BASE_URL: backend.url });
+    const origin = originOf(await program.until('curl'));
+    const response = await fetch(`${origin}/v1/audio/speech`, { method: 'POST', body: 'x' });
+    program.process.kill('SIGTERM');
+    await program.until('draining');
+    calls[0]?.end('two');
+    expect(await response.text()).toBe('onetwo');
+    expect((await program.ended).code).toBe(0);
+  });
+
   it('ends the streams that outlast the drain with an error', async () => {
     const backend = await setup.backend(({ write }) => write(ollamaToken('endless')));
     const program = start({ OLLAMA_BASE_URL: backend.url, DRAIN_TIMEOUT_MS: '100' });

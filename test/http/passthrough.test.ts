@@ -180,7 +180,11 @@ async function startGateway(
   app.use(notFound);
   app.use(errors({ errorBody }, logger));
 
-  const server = createServer(app, () => []);
+  const server = createServer(
+    app,
+    () => [],
+    () => false,
+  );
   const port = await server.listen(0, '127.0.0.1');
   const inFlight = (): number => pool.status().reduce((sum, status) => sum + status.inFlight, 0);
   closers.push(async () => {

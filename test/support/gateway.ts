@@ -57,7 +57,7 @@ export async function startGateway({
     logger: recordingLogger(logs),
     ...(isClockStopped && { now: () => nowMs }),
   });
-  const server = createServer(createApp(deps), deps.dispatch.active);
+  const server = createServer(createApp(deps), deps.dispatch.active, deps.isBusy);
   const port = await server.listen(0, '127.0.0.1');
   await deps.prober.probeAll();
   if (!isClockStopped) deps.start();

@@ -100,7 +100,11 @@ async function startGateway(upstreamUrl: string): Promise<{ url: string; inFligh
   app.all('/v1/*path', passthrough({ catalog, pool, kinds, watch, now, bodyLimitBytes: MB }));
   app.use(notFound);
   app.use(errors({ errorBody }, logger));
-  const server = createServer(app, () => []);
+  const server = createServer(
+    app,
+    () => [],
+    () => false,
+  );
   const port = await server.listen(0, '127.0.0.1');
   const inFlight = (): number => pool.status().reduce((sum, status) => sum + status.inFlight, 0);
   closers.push(async () => {
