@@ -151,7 +151,7 @@ describe('a signal', () => {
     });
     const program = start({ VLLM_BASE_URL: backend.url });
     const origin = originOf(await program.until('curl'));
-    const response = await fetch(`${origin}/v1/audio/speech`, { method: 'POST', body: 'x' });
+    const response = await fetch(`${origin}/v1/audio/speech`, { method: 'POST', body: '{}' });
     program.process.kill('SIGTERM');
     await program.until('draining');
     calls[0]?.end('two');
