@@ -4,8 +4,9 @@ import { describe, expect, it } from '@jest/globals';
 import { ollama } from '../../src/backends/ollama/index.ts';
 import type { GatewayError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/core/json.ts';
-import type { Target, UpstreamModel } from '../../src/core/ports.ts';
+import type { Target } from '../../src/core/ports.ts';
 import { toChatRequest } from '../../src/surfaces/openai-chat/request.ts';
+import { targetOf } from '../backends/ollama/support.ts';
 import { more } from './vectors.ts';
 
 interface RequestVector {
@@ -14,26 +15,6 @@ interface RequestVector {
   readonly openai: JsonObject;
   readonly ollama: JsonObject;
   readonly showParameters?: string;
-}
-
-function targetOf(model: Partial<UpstreamModel> = {}, serverVersion = '0.33.0'): Target {
-  return {
-    backend: {
-      name: 'b',
-      kind: 'ollama',
-      url: 'http://x',
-      headers: {},
-      weight: 1,
-      maxConcurrency: 1,
-      timeouts: { connectMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 1 },
-    },
-    upstreamModel: 'm',
-    model: { name: 'm', created: 0, ownedBy: 'library', digest: '', ...model },
-    serverVersion,
-    options: {},
-    requestOptions: [],
-    completionTemplate: false,
-  };
 }
 
 const QUESTION = { model: 'm', messages: [{ role: 'user', content: 'q' }] };

@@ -1,10 +1,9 @@
 /** The published `openai` package on the paths that the gateway does not model: files, audio, images. */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import express from 'express';
 import OpenAI, {
   APIConnectionError,
   APIUserAbortError,
@@ -13,22 +12,10 @@ import OpenAI, {
   NotFoundError,
   toFile,
 } from 'openai';
-import { createKeyring } from '../../../src/admission/keyring.ts';
-import { kinds } from '../../../src/backends/index.ts';
-import { toBackend } from '../../../src/config/load.ts';
-import type { Logger } from '../../../src/core/ports.ts';
-import { createWatch } from '../../../src/gateway/watch.ts';
-import { authenticate } from '../../../src/http/authenticate.ts';
-import { context } from '../../../src/http/context.ts';
-import { errors, notFound } from '../../../src/http/errors.ts';
-import { passthrough } from '../../../src/http/passthrough.ts';
-import { createServer } from '../../../src/node/server.ts';
-import { createCatalog } from '../../../src/routing/catalog.ts';
-import { createPool } from '../../../src/routing/pool.ts';
-import { errorBody } from '../../../src/surfaces/errors.ts';
-import { eventually } from '../../support/setup.ts';
+import { createSetup, eventually } from '../../support/setup.ts';
 import { failureOf } from './failure-of.ts';
 
+const setup = createSetup();
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
@@ -55,7 +42,11 @@ interface Opened {
 /** A backend of kind openai that has the model `upstream-model`, which clients call `mine`. */
 async function open(answer: Answer): Promise<Opened> {
   const calls: Call[] = [];
-  const upstream = createHttpServer((req, res) => {
+  const upstream = createServer((req, res) => {
+    if (req.url === '/v1/models') {
+      res.end(JSON.stringify({ object: 'list', data: [{ id: 'upstream-model' }] }));
+      return;
+    }
     void bodyOf(req).then((body) => {
       const call = { path: String(req.url), headers: req.headers, body, res };
       calls.push(call);
@@ -68,50 +59,17 @@ async function open(answer: Answer): Promise<Opened> {
     await new Promise((resolve) => upstream.close(resolve));
   });
   const { port } = upstream.address() as AddressInfo;
-  const gateway = await startGateway(`http://127.0.0.1:${String(port)}`);
+  const gateway = await setup.gateway({
+    env: { AUTH_KEY: KEY },
+    file: `
+backends: [{ name: openai, kind: openai, url: "http://127.0.0.1:${String(port)}", apiKey: the-backends-key }]
+models: { mine: { targets: [{ model: upstream-model }] } }`,
+  });
   return {
     calls,
-    inFlight: gateway.inFlight,
+    inFlight: () => gateway.deps.status().reduce((sum, status) => sum + status.inFlight, 0),
     client: new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: KEY, maxRetries: 0 }),
   };
-}
-
-async function startGateway(upstreamUrl: string): Promise<{ url: string; inFlight: () => number }> {
-  const backend = toBackend(
-    { name: 'openai', kind: 'openai', url: upstreamUrl, apiKey: 'the-backends-key' },
-    {},
-  );
-  const now = (): number => performance.now();
-  const watch = createWatch(now);
-  const pool = createPool([backend], { now, random: Math.random });
-  const listed = { name: 'upstream-model', created: 0, ownedBy: '', digest: '' };
-  pool.probed(backend, { models: new Map([[listed.name, listed]]), version: '' });
-  const targets = [{ model: listed.name }];
-  const alias = { name: 'mine', targets, options: {}, requestOptions: [], completionTemplate: false };
-  const catalog = createCatalog({ aliases: [alias], status: pool.status, startedAt: 0 });
-  const silent = (): void => undefined;
-  const logger: Logger = { debug: silent, info: silent, warn: silent, error: silent };
-  const keyring = createKeyring([{ name: 'default', sha256: sha256(KEY) }], sha256);
-
-  const app = express();
-  let ids = 0;
-  app.use(context({ now, newId: () => String(++ids), logger, meter: { request: silent, exchange: silent } }));
-  app.use('/v1', authenticate(keyring));
-  app.all('/v1/*path', passthrough({ catalog, pool, kinds, watch, now, bodyLimitBytes: MB }));
-  app.use(notFound);
-  app.use(errors({ errorBody }, logger));
-  const server = createServer(
-    app,
-    () => [],
-    () => false,
-  );
-  const port = await server.listen(0, '127.0.0.1');
-  const inFlight = (): number => pool.status().reduce((sum, status) => sum + status.inFlight, 0);
-  closers.push(async () => {
-    await eventually(() => inFlight() === 0);
-    await server.drain(0);
-  });
-  return { url: `http://127.0.0.1:${String(port)}`, inFlight };
 }
 
 async function bodyOf(message: AsyncIterable<Buffer | string>): Promise<Buffer> {
@@ -332,7 +290,7 @@ describe('the openai package', () => {
   });
 
   it('is told at once that no backend listens', async () => {
-    const { url } = await startGateway('http://127.0.0.1:1');
+    const { url } = await setup.gateway({ env: { AUTH_KEY: KEY, OPENAI_BASE_URL: 'http://127.0.0.1:1' } });
     const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: KEY, maxRetries: 0 });
     const error = await failureOf(
       client.files.create({ file: await toFile(randomBytes(MB), 'x'), purpose: 'batch' }),
