@@ -15,6 +15,7 @@ import { live, metricsPage, openapiDocument, ready } from './http/ops.ts';
 import { authenticateAdmin, cancelStream, listStreams, type StreamsDeps } from './http/streams.ts';
 import { passthrough, type PassthroughDeps } from './http/passthrough.ts';
 import { openaiChat } from './surfaces/openai-chat/index.ts';
+import { openaiCompletions } from './surfaces/openai-completions/index.ts';
 import { openaiEmbeddings } from './surfaces/openai-embeddings/index.ts';
 
 export interface AppDeps {
@@ -57,6 +58,7 @@ export function createApp(deps: AppDeps): Express {
   const entrance = authenticate(deps.keyring);
 
   app.route('/v1/chat/completions').all(entrance).post(inference(openaiChat, deps)).all(postOnly);
+  app.route('/v1/completions').all(entrance).post(inference(openaiCompletions, deps)).all(postOnly);
   app.route('/v1/embeddings').all(entrance).post(inference(openaiEmbeddings, deps)).all(postOnly);
   app.route('/v1/models').all(entrance).get(listModels(deps.catalog)).all(getOnly);
   app.route('/v1/models/*id').all(entrance).get(showModel(deps.catalog)).all(getOnly);

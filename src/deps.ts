@@ -8,7 +8,7 @@ import { kinds } from './backends/index.ts';
 import type { Config } from './config/load.ts';
 import type { Backend, Keyring, Logger, Now } from './core/ports.ts';
 import { createDispatch } from './gateway/dispatch.ts';
-import { createWatch, type Watch } from './gateway/watch.ts';
+import { createWatch } from './gateway/watch.ts';
 import { createDiscover } from './node/discover.ts';
 import { createImageFetcher } from './node/images/index.ts';
 import { createLogger } from './node/logger.ts';

@@ -33,9 +33,7 @@ export function toLegacyLogprobs(entries: readonly unknown[], offset: number): L
 
 /** Characters and not UTF-16 units: an offset counts an emoji once. */
 export function countCharacters(text: string): number {
-  let count = 0;
-  for (const _ of text) count++;
-  return count;
+  return Array.from(text).length;
 }
 
 /** A piece of a character has no text of its own; OpenAI writes its bytes. */

@@ -1,6 +1,7 @@
 /** The sockets between the boxes: what each step asks of the next, and nothing more. */
 
 import type { ChatRequest } from './chat.ts';
+import type { CompletionMethods } from './completion.ts';
 import type { EmbeddingMethods } from './embedding.ts';
 import type { GatewayError } from './errors.ts';
 import type { Operation, Surface } from './operation.ts';
@@ -247,6 +248,7 @@ export interface BackendKind {
   readonly createDecoder?: (sink: ChatSink, request: ChatRequest, limits: DecodeLimits) => Decoder;
   /** Present where the format is a surface's own: same format on both sides. */
   readonly createPassthrough?: (shape: AnswerShape, limits: DecodeLimits) => Converter;
+  readonly completion: CompletionMethods;
   readonly embedding: EmbeddingMethods;
   /** What an answer with a status of 300 or more means. */
   failure(response: FailedResponse): GatewayError;

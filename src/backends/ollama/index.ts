@@ -5,6 +5,7 @@ import type { BackendKind, DecodeLimits } from '../../core/ports.ts';
 import type { ChatSink, Decoder } from '../../core/stream.ts';
 import { ollamaEmbedding } from './embed.ts';
 import { asForcedCall, asWholeCalls } from './forced-call.ts';
+import { ollamaCompletion } from './generate.ts';
 import { ollamaFailure } from './failure.ts';
 import { ignoredParams } from './parameters.ts';
 import { toOllamaChat } from './request.ts';
@@ -18,6 +19,7 @@ export const ollama: BackendKind = {
   ignoredParams,
   chatRequest: toOllamaChat,
   createDecoder: createChatDecoder,
+  completion: ollamaCompletion,
   embedding: ollamaEmbedding,
   failure: ollamaFailure,
 };

@@ -48,6 +48,9 @@ const SAMPLING = new Set([
   'presence_penalty',
 ]);
 
+/** Of a chat or a text completion. */
+type Body = Readonly<Record<string, unknown>>;
+
 /** Another one's word for an option of Ollama. */
 const SYNONYMS: Readonly<Record<string, string>> = { repetition_penalty: 'repeat_penalty' };
 
@@ -56,7 +59,7 @@ const SYNONYMS: Readonly<Record<string, string>> = { repetition_penalty: 'repeat
  * makes the server load the model anew for everybody, so only those are taken that the operator
  * allowed for the model. Throws GatewayError (400) for a wrong type, which Ollama answers with 500.
  */
-export function extraOptions(body: ChatBody, { requestOptions }: Target): JsonObject {
+export function extraOptions(body: Body, { requestOptions }: Target): JsonObject {
   const given = { ...(isJsonObject(body.options) ? body.options : {}), ...withSynonyms(body) };
   const taken = Object.entries(given).filter(
     ([name, value]) => isGiven(value) && (isExtraSampling(name, body) || requestOptions.includes(name)),
@@ -73,11 +76,11 @@ export function extraOptions(body: ChatBody, { requestOptions }: Target): JsonOb
 }
 
 /** OpenAI's parameter of the same name is the one that counts, and is mapped elsewhere. */
-function isExtraSampling(name: string, body: ChatBody): boolean {
+function isExtraSampling(name: string, body: Body): boolean {
   return SAMPLING.has(name) && !(HEEDED.has(name) && isGiven(body[name]));
 }
 
-function withSynonyms(body: ChatBody): JsonObject {
+function withSynonyms(body: Body): JsonObject {
   return Object.fromEntries(
     Object.entries(body).flatMap(([name, value]) =>
       HEEDED.has(name) ? [] : [[SYNONYMS[name] ?? name, value]],

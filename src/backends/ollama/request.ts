@@ -59,8 +59,21 @@ export function splitFixed(fixed: JsonObject): { options: JsonObject; fields: Js
   };
 }
 
+/** What chats and text completions have in common. */
+type Sampling = Pick<
+  ChatBody,
+  | 'max_completion_tokens'
+  | 'max_tokens'
+  | 'temperature'
+  | 'top_p'
+  | 'seed'
+  | 'frequency_penalty'
+  | 'presence_penalty'
+  | 'stop'
+>;
+
 /** Absent parameters stay absent, so that the model's own settings hold. */
-function toOptions(request: ChatBody, target: Target): JsonObject {
+export function toOptions(request: Sampling, target: Target): JsonObject {
   const options: Record<string, unknown> = {
     num_predict: request.max_completion_tokens ?? request.max_tokens,
     temperature: request.temperature,

@@ -1,6 +1,7 @@
 /** The kinds that speak OpenAI's own format, by what they accept. */
 
 import type { BackendKind } from '../../core/ports.ts';
+import { createCompletionMethods } from './completions.ts';
 import { createEmbeddingMethods, type EmbeddingDialect } from './embeddings.ts';
 import { openaiFailure } from './failure.ts';
 import { createPassthrough } from './passthrough.ts';
@@ -17,6 +18,7 @@ function createKind(dialect: Dialect, embedding = FULL_EMBEDDINGS): BackendKind 
     ignoredParams: () => [],
     chatRequest: (request, target) => toChatCompletion(request, target, dialect),
     createPassthrough,
+    completion: createCompletionMethods(embedding),
     embedding: createEmbeddingMethods(embedding),
     failure: openaiFailure,
   };

@@ -1,16 +1,12 @@
 /** The objects an answer is made of, pinned to the types that OpenAI publishes. */
 
-import type {
-  ChatCompletion,
-  ChatCompletionChunk,
-  ChatCompletionMessageToolCall,
-  CompletionUsage,
-} from 'openai/resources';
+import type { ChatCompletion, ChatCompletionChunk, ChatCompletionMessageToolCall } from 'openai/resources';
 import { isJsonObject, parseJson } from '../../core/json.ts';
 import type { AnswerShape } from '../../core/ports.ts';
 import type { ReasoningFields } from '../../core/reasoning.ts';
 import type { FinishReason, ToolCall, Usage } from '../../core/stream.ts';
 import { encodeUtf8 } from '../../wire/utf8.ts';
+import { toUsageObject } from '../usage.ts';
 
 /** `content: null` beside tool calls is in the published schema of a message, not of a delta. */
 export type Delta = Omit<ChatCompletionChunk.Choice.Delta, 'tool_calls'> &
@@ -55,28 +51,13 @@ export function toUsageEvent(
     model,
     ...(fingerprint !== undefined && { system_fingerprint: fingerprint }),
     choices: [],
-    usage: toCompletionUsage(usage),
+    usage: toUsageObject(usage),
   };
   return toEvent(chunk);
 }
 
 export function toEvent(payload: object): string {
   return `data: ${encodeUtf8(JSON.stringify(payload))}\n\n`;
-}
-
-export function toCompletionUsage(usage: Usage): CompletionUsage {
-  return {
-    prompt_tokens: usage.prompt,
-    completion_tokens: usage.completion,
-    total_tokens: usage.prompt + usage.completion,
-    prompt_tokens_details: { cached_tokens: usage.cached, audio_tokens: 0 },
-    completion_tokens_details: {
-      reasoning_tokens: usage.reasoning,
-      audio_tokens: 0,
-      accepted_prediction_tokens: 0,
-      rejected_prediction_tokens: 0,
-    },
-  };
 }
 
 export function toToolCall(call: ToolCall, shape: AnswerShape): ChatCompletionMessageToolCall {

@@ -6,7 +6,8 @@ import type { AnswerShape } from '../../core/ports.ts';
 import type { ByteText, Usage } from '../../core/stream.ts';
 import { printMembers, sliceMembers } from '../../wire/json-slice.ts';
 import { decodeUtf8, encodeUtf8 } from '../../wire/utf8.ts';
-import { toCompletionUsage, toUsageEvent } from './answer.ts';
+import { toUsageObject } from '../usage.ts';
+import { toUsageEvent } from './answer.ts';
 
 /** `partOf` makes the operation of one part. */
 export function splitChoices(
@@ -63,7 +64,5 @@ function toEnd(answer: Pick<AnswerShape, 'id' | 'created'>, model: string, usage
 function toBody(parts: readonly PartResult[], usage: Usage | null): ByteText {
   const bodies = parts.map(({ body }) => JSON.parse(decodeUtf8(body)) as { choices: unknown[] });
   const choices = bodies.flatMap((body) => body.choices);
-  return encodeUtf8(
-    JSON.stringify({ ...bodies[0], choices, ...(usage && { usage: toCompletionUsage(usage) }) }),
-  );
+  return encodeUtf8(JSON.stringify({ ...bodies[0], choices, ...(usage && { usage: toUsageObject(usage) }) }));
 }

@@ -6,7 +6,8 @@ import { reasoningFields } from '../../core/reasoning.ts';
 import type { ByteText, Encoder, FinishReason, JsonText, ToolCall, Usage } from '../../core/stream.ts';
 import type { ChatCompletion } from 'openai/resources';
 import { HOLE, splitAtHoles } from '../../wire/template.ts';
-import { toCompletionUsage, toFunctionCall, toToolCall, type Message } from './answer.ts';
+import { toUsageObject } from '../usage.ts';
+import { toFunctionCall, toToolCall, type Message } from './answer.ts';
 import { fromJsonText } from '../../wire/json-string.ts';
 
 /** Nothing is sent before the end, so until then another backend may still be tried. */
@@ -88,7 +89,7 @@ export function createResultEncoder(shape: AnswerShape, limits: DecodeLimits): E
           finish_reason: legacyCall && reason === 'tool_calls' ? 'function_call' : reason,
         },
       ],
-      ...(usage !== null && { usage: toCompletionUsage(usage) }),
+      ...(usage !== null && { usage: toUsageObject(usage) }),
       system_fingerprint: shape.fingerprint,
     };
     const pieces = splitAtHoles(body);

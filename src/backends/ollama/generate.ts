@@ -1,0 +1,140 @@
+/** Text completions by Ollama's native POST /api/generate. */
+
+import type { GenerateRequest } from 'ollama';
+import type { CompletionBody, CompletionMethods, CompletionRequest } from '../../core/completion.ts';
+import { joinConverter } from '../../core/convert.ts';
+import { GatewayError } from '../../core/errors.ts';
+import type { DecodeLimits, Target, UpstreamRequest } from '../../core/ports.ts';
+import type { ChatSink, Decoder, Owned } from '../../core/stream.ts';
+import { toJsonText } from '../../wire/json-string.ts';
+import { createLineReader } from '../../wire/lines.ts';
+import { decodeUtf8 } from '../../wire/utf8.ts';
+import { incompleteAnswer } from './failure.ts';
+import { toLogprobs } from './logprobs.ts';
+import { extraOptions, isOption } from './parameters.ts';
+import { countsOf, finishReason, isLast, parseRecord } from './record.ts';
+import { splitFixed, toOptions } from './request.ts';
+import { canThink } from './think.ts';
+
+export const ollamaCompletion: CompletionMethods = {
+  needsTexts: ({ prompts }) => prompts.some((prompt) => typeof prompt !== 'string'),
+  ignoredParams,
+  toRequest,
+  createConverter(_shape, limits, createEncoder) {
+    const encoder = createEncoder();
+    return joinConverter(createGenerateDecoder(encoder, limits), encoder);
+  },
+};
+
+/** Mapped or refused here, or emulated by the surface. */
+const HEEDED = new Set([
+  'model',
+  'prompt',
+  'suffix',
+  'stream',
+  'stream_options',
+  'max_tokens',
+  'temperature',
+  'top_p',
+  'n',
+  'best_of',
+  'echo',
+  'logprobs',
+  'seed',
+  'stop',
+  'frequency_penalty',
+  'presence_penalty',
+  'logit_bias',
+  'options',
+]);
+
+function ignoredParams({ body }: CompletionRequest, target: Target): readonly string[] {
+  return Object.entries(body).flatMap(([name, value]) =>
+    HEEDED.has(name) || value === null || value === undefined || isOption(name, target) ? [] : name,
+  );
+}
+
+/**
+ * Raw by default: OpenAI continues the text as it is, and editors send their own markers. A suffix
+ * needs the model's template, and so do models of which the operator said so. There the model is
+ * not to think first: what it thinks is not part of the text. `truncate: false` as with chats.
+ */
+function toRequest({ body, prompts, texts }: CompletionRequest, target: Target): UpstreamRequest {
+  refuseUnsupported(body, target);
+  const fixed = splitFixed(target.options);
+  const options = { ...extraOptions(body, target), ...toOptions(body, target), ...fixed.options };
+  const isTemplated = hasSuffix(body) || target.completionTemplate;
+  const request = {
+    model: target.upstreamModel,
+    prompt: String((texts ?? prompts)[0]),
+    ...(hasSuffix(body) && { suffix: String(body.suffix) }),
+    ...(isTemplated ? target.model?.capabilities && canThink(target) && { think: false } : { raw: true }),
+    ...(typeof body.logprobs === 'number' && { logprobs: true, top_logprobs: body.logprobs }),
+    stream: true,
+    truncate: false,
+    ...(Object.keys(options).length > 0 && { options }),
+    ...fixed.fields,
+  } satisfies GenerateRequest & Readonly<Record<string, unknown>>;
+  return { method: 'POST', path: '/api/generate', body: JSON.stringify(request) };
+}
+
+function hasSuffix({ suffix }: CompletionBody): boolean {
+  return typeof suffix === 'string' && suffix !== '';
+}
+
+/** Throws GatewayError (400) for what would have to be ignored but changes the answer's meaning. */
+function refuseUnsupported(body: CompletionBody, { model }: Target): void {
+  const capabilities = model?.capabilities;
+  const refuse = (param: string, reason: string): GatewayError =>
+    new GatewayError('unsupported_parameter', {
+      message: `Unsupported parameter: '${param}' is not supported with this model. ${reason}`,
+      param,
+    });
+  if (body.logit_bias && Object.keys(body.logit_bias).length > 0) {
+    throw refuse('logit_bias', 'Its backend cannot change the probability of single tokens. Leave it out.');
+  }
+  if (typeof body.best_of === 'number' && body.best_of > (body.n ?? 1)) {
+    throw refuse('best_of', 'Its backend cannot rank answers. Ask for all of them with n.');
+  }
+  if (capabilities && !capabilities.includes('completion')) {
+    throw refuse('model', 'It does not continue texts. Choose another.');
+  }
+  if (hasSuffix(body) && capabilities && !capabilities.includes('insert')) {
+    throw refuse('suffix', 'It cannot fill in the middle. Choose one that can, or leave it out.');
+  }
+}
+
+/** Every record is parsed: editors ask for a line at a time, and not thousands at once. */
+function createGenerateDecoder(sink: ChatSink, limits: DecodeLimits): Decoder {
+  let records = 0;
+  const lines = createLineReader(limits.maxRecordBytes, (line) => {
+    if (decoder.isDone || line.trim() === '') return;
+    const record = parseRecord(decodeUtf8(line));
+    records++;
+    if (typeof record.response === 'string' && record.response !== '') {
+      decoder.hasSpoken = true;
+      sink.text(toJsonText(record.response), toLogprobs(record.logprobs));
+    }
+    if (!isLast(record)) return;
+    decoder.hasFinished = true;
+    decoder.isDone = true;
+    decoder.usage = countsOf(record);
+    sink.finish(finishReason(record.done_reason, false), decoder.usage);
+  });
+  const decoder: Owned<Decoder> = {
+    push(bytes) {
+      const before = records;
+      lines.push(bytes);
+      return records !== before;
+    },
+    end() {
+      lines.end();
+      if (!decoder.isDone) throw incompleteAnswer(records);
+    },
+    hasSpoken: false,
+    hasFinished: false,
+    isDone: false,
+    usage: null,
+  };
+  return decoder;
+}

@@ -1,0 +1,166 @@
+/** A text completion request → the operation that the data path carries out. */
+
+import type { CompletionRequest, CompletionShape, Prompt } from '../../core/completion.ts';
+import { GatewayError } from '../../core/errors.ts';
+import type { DecodeTokens, Operation, PartResult, Split, SurfaceContext } from '../../core/operation.ts';
+import type { Target } from '../../core/ports.ts';
+import type { ByteText, Usage } from '../../core/stream.ts';
+import { decodeUtf8, encodeUtf8 } from '../../wire/utf8.ts';
+import { fingerprintOf } from '../fingerprint.ts';
+import { toUsageObject } from '../usage.ts';
+import { createEncoder, toUsageEvent } from './encoder.ts';
+
+/** Prompts times answers of one request. */
+const MAX_ANSWERS = 128;
+
+/** What all parts of an answer have in common. */
+interface Answer {
+  readonly id: string;
+  /** Unix seconds. */
+  readonly created: number;
+}
+
+/** Throws GatewayError (400) for more answers than the gateway gives. */
+export function createCompletionOperation(request: CompletionRequest, context: SurfaceContext): Operation {
+  const { body, prompts } = request;
+  const { maxChoices } = context.limits;
+  if ((body.n ?? 1) > maxChoices) {
+    throw new GatewayError('invalid_request', {
+      message: `Invalid 'n': integer above maximum value. Expected a value <= ${String(maxChoices)}, but got ${String(body.n)} instead.`,
+      param: 'n',
+      code: 'integer_above_max_value',
+    });
+  }
+  if (prompts.length * (body.n ?? 1) > MAX_ANSWERS) {
+    throw new GatewayError('invalid_request', {
+      message: `Invalid 'prompt': ${String(prompts.length)} prompts with ${String(body.n ?? 1)} answers each are more than ${String(MAX_ANSWERS)} answers. Send fewer at a time.`,
+      param: 'prompt',
+      code: 'array_above_max_length',
+    });
+  }
+  const answer = { id: `cmpl-${context.newId()}`, created: Math.floor(context.wallClock() / 1000) };
+  return toOperation(request, answer, context);
+}
+
+/** `part`: the number of the one answer that this is for, when each is asked for by itself. */
+function toOperation(
+  request: CompletionRequest,
+  answer: Answer,
+  context: SurfaceContext,
+  part?: number,
+): Operation {
+  const { body, prompts, texts } = request;
+  const isMany = prompts.length * (body.n ?? 1) > 1;
+  return {
+    model: body.model,
+    isStream: body.stream === true,
+    promptParam: 'prompt',
+    ignoredParams: ({ completion }, target) => completion.ignoredParams(request, target),
+    upstreamRequest: ({ completion }, target) => completion.toRequest(request, target),
+    createConverter({ completion }, target) {
+      const shape = toShape(request, answer, target, part);
+      return completion.createConverter(shape, context.limits, () => createEncoder(shape, context.limits));
+    },
+    ...(texts === undefined && {
+      prepare: async (kinds, { decodeTokens }) =>
+        kinds.some(({ completion }) => completion.needsTexts(request))
+          ? toOperation(
+              { ...request, texts: await decodePrompts(prompts, decodeTokens) },
+              answer,
+              context,
+              part,
+            )
+          : toOperation(request, answer, context, part),
+    }),
+    ...(isMany && {
+      split: (kinds) =>
+        kinds.every((kind) => kind.hasChoices) ? undefined : splitAnswers(request, answer, context),
+    }),
+  };
+}
+
+/** Rejects with GatewayError (400) for tokens that say nothing. */
+async function decodePrompts(prompts: readonly Prompt[], decodeTokens: DecodeTokens): Promise<string[]> {
+  const texts: string[] = [];
+  for (const prompt of prompts) {
+    texts.push(typeof prompt === 'string' ? prompt : await decodeTokens(prompt));
+  }
+  return texts;
+}
+
+function toShape(request: CompletionRequest, answer: Answer, target: Target, part?: number): CompletionShape {
+  const { body, prompts, texts } = request;
+  return {
+    ...answer,
+    model: body.model,
+    fingerprint: fingerprintOf(target),
+    isStream: body.stream === true,
+    includeUsage: body.stream_options?.include_usage === true,
+    index: part ?? 0,
+    choices: prompts.length * (body.n ?? 1),
+    isPart: part !== undefined,
+    echo: body.echo === true ? String((texts ?? prompts)[0]) : '',
+    logprobs: typeof body.logprobs === 'number',
+  };
+}
+
+/** Each prompt as often as answers are wanted, one call each. */
+function splitAnswers(request: CompletionRequest, answer: Answer, context: SurfaceContext): Split {
+  const { body, prompts } = request;
+  const n = body.n ?? 1;
+  const count = prompts.length * n;
+  return {
+    parts: Array.from({ length: count }, (_, i) =>
+      toOperation(toPart(request, Math.floor(i / n), i % n), answer, context, i),
+    ),
+    conclude(parts) {
+      const usage = joinUsages(parts, n);
+      return { bytes: body.stream === true ? toEnd(request, answer, usage) : toBody(parts, usage), usage };
+    },
+  };
+}
+
+/** With a seed each answer to a prompt has its own, or all would be the same. */
+function toPart(
+  { body, prompts, texts, members }: CompletionRequest,
+  at: number,
+  choice: number,
+): CompletionRequest {
+  const own = new Map(members);
+  own.delete('n');
+  own.delete('best_of');
+  const seed = body.seed === null || body.seed === undefined ? undefined : BigInt(body.seed) + BigInt(choice);
+  if (seed !== undefined) own.set('seed', String(seed));
+  return {
+    body: { ...body, n: undefined, best_of: undefined, ...(seed !== undefined && { seed }) },
+    prompts: prompts.slice(at, at + 1),
+    texts: texts?.slice(at, at + 1),
+    members: own,
+  };
+}
+
+/** Each prompt is counted once, however many answers it has. */
+function joinUsages(parts: readonly PartResult[], n: number): Usage | null {
+  const counted = parts.flatMap(({ usage }, i) => (usage ? [{ usage, isFirst: i % n === 0 }] : []));
+  if (counted.length === 0) return null;
+  const sum = (of: (usage: Usage, isFirst: boolean) => number): number =>
+    counted.reduce((total, { usage, isFirst }) => total + of(usage, isFirst), 0);
+  return {
+    prompt: sum(({ prompt }, isFirst) => (isFirst ? prompt : 0)),
+    cached: sum(({ cached }, isFirst) => (isFirst ? cached : 0)),
+    completion: sum(({ completion }) => completion),
+    reasoning: sum(({ reasoning }) => reasoning),
+  };
+}
+
+function toEnd({ body }: CompletionRequest, answer: Answer, usage: Usage | null): ByteText {
+  const head = { ...answer, model: body.model };
+  const isWanted = body.stream_options?.include_usage === true && usage !== null;
+  return `${isWanted ? toUsageEvent(head, usage) : ''}data: [DONE]\n\n` as ByteText;
+}
+
+function toBody(parts: readonly PartResult[], usage: Usage | null): ByteText {
+  const bodies = parts.map(({ body }) => JSON.parse(decodeUtf8(body)) as { choices: unknown[] });
+  const choices = bodies.flatMap((body) => body.choices);
+  return encodeUtf8(JSON.stringify({ ...bodies[0], choices, ...(usage && { usage: toUsageObject(usage) }) }));
+}

@@ -1,0 +1,58 @@
+/** The body of POST /v1/completions → the canonical request. */
+
+import type { CompletionBody, CompletionRequest, Prompt } from '../../core/completion.ts';
+import { GatewayError } from '../../core/errors.ts';
+import { sliceJson, sliceMembers } from '../../wire/json-slice.ts';
+import { parseBody, validate } from '../validate.ts';
+import { completionBody } from './schema.ts';
+
+/** Throws GatewayError (400). */
+export function toCompletionRequest(json: string): CompletionRequest {
+  const { prompt, ...body } = validate(completionBody, parseBody(json));
+  checkParameters(body);
+  const prompts = toPrompts(prompt);
+  const members = sliceMembers(json);
+  members.delete('prompt');
+  return {
+    body: withExactSeed(body, json),
+    prompts,
+    texts: prompts.every((each) => typeof each === 'string') ? prompts : undefined,
+    members,
+  };
+}
+
+/** An array of numbers is one prompt and not many. */
+function toPrompts(prompt: Prompt | readonly Prompt[]): readonly Prompt[] {
+  return typeof prompt === 'string' || typeof prompt[0] === 'number'
+    ? [prompt as Prompt]
+    : (prompt as readonly Prompt[]);
+}
+
+/** The rules between parameters. */
+function checkParameters(body: CompletionBody): void {
+  if (body.stream_options && body.stream !== true) {
+    throw refused(
+      'stream_options',
+      "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+    );
+  }
+  const { n, best_of: best } = body;
+  // 0 is one of OpenAI's own values, for "no such thing".
+  if (typeof best === 'number' && best > 0 && best < (n ?? 1)) {
+    throw refused('best_of', `'best_of' must not be less than 'n': ${String(best)} < ${String(n)}.`);
+  }
+  if (typeof best === 'number' && best > 1 && body.stream === true) {
+    throw refused('best_of', "'best_of' cannot be used when 'stream' is enabled.");
+  }
+}
+
+/** A seed has 64 bits; JSON.parse keeps 53 of them. */
+function withExactSeed(body: CompletionBody, json: string): CompletionBody {
+  if (typeof body.seed !== 'number' || Number.isSafeInteger(body.seed)) return body;
+  const text = sliceJson(json, ['seed']);
+  return text !== undefined && /^-?\d+$/.test(text) ? { ...body, seed: BigInt(text) } : body;
+}
+
+function refused(param: string, message: string): GatewayError {
+  return new GatewayError('invalid_request', { message, param });
+}
