@@ -67,6 +67,7 @@ export function createDeps(
     watch,
     now,
     helpers: { fetchImage: createImageFetcher(config.images), decodeTokens: createTokenDecoder() },
+    queueTimeout: () => AbortSignal.timeout(config.limits.queueTimeoutMs),
     heartbeat: { commitAfterMs: config.streams.commitAfterMs, everyMs: config.streams.heartbeatMs },
     maxAttempts: config.limits.maxAttempts,
   });

@@ -74,6 +74,7 @@ function fleetOf({ backends, limits, server }: Config, told: string | undefined)
   const share = (backend: Backend): Backend => ({
     ...backend,
     maxConcurrency: Math.ceil(backend.maxConcurrency / server.workers),
+    queue: Math.ceil(backend.queue / server.workers),
   });
   if (told === undefined) return { backends: backends.map(share), isDemo: false };
   const { found, isDemo } = JSON.parse(told) as { found: BackendAddress[]; isDemo: boolean };

@@ -42,6 +42,7 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'STRICT', path: 'strict', form: 'boolean' },
   { name: 'IMAGE_URLS', path: 'images.enabled', form: 'boolean' },
   { name: 'IMAGE_ALLOW_HOSTS', path: 'images.allowHosts', form: 'list' },
+  { name: 'QUEUE_TIMEOUT_MS', path: 'limits.queueTimeoutMs', form: 'number' },
   { name: 'MAX_CHOICES', path: 'limits.maxChoices', form: 'number' },
   { name: 'MAX_ATTEMPTS', path: 'limits.maxAttempts', form: 'number' },
   { name: 'PROBE_INTERVAL_MS', path: 'probes.intervalMs', form: 'number' },

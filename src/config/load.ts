@@ -123,7 +123,7 @@ export function toBackend(
   settings: BackendAddress & Partial<Settings['backends'][number]>,
   timeouts: PartialTimeouts,
 ): Backend {
-  const { name, kind, url, apiKey, weight = 1, maxConcurrency = 0, headers = {} } = settings;
+  const { name, kind, url, apiKey, weight = 1, maxConcurrency = 0, queue = 0, headers = {} } = settings;
   return {
     name,
     kind,
@@ -132,6 +132,7 @@ export function toBackend(
     headers,
     weight,
     maxConcurrency: maxConcurrency === 0 ? Infinity : maxConcurrency,
+    queue,
     timeouts: { ...DEFAULT_TIMEOUTS, ...defined(timeouts), ...defined(settings.timeouts ?? {}) },
   };
 }

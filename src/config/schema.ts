@@ -37,6 +37,7 @@ const backend = z.strictObject({
   apiKey: z.string().min(1).optional().describe('Sent to the backend as a Bearer token.'),
   weight: z.number().min(0).max(1000).default(1).describe('Relative capacity; 0 takes no traffic.'),
   maxConcurrency: whole(0, 1_000_000).default(0).describe('Exchanges in flight at most; 0: no limit.'),
+  queue: whole(0, 1_000_000).default(0).describe('Requests that may wait when it has that many; 0: none.'),
   timeouts: timeouts.partial().default({}).describe('Limits that differ from `limits.timeouts`.'),
   headers: z
     .record(z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/), z.string().regex(/^[\t\x20-\x7e]*$/))
@@ -135,6 +136,9 @@ export const configSchema = z.strictObject({
   limits: z
     .strictObject({
       timeouts: timeouts.partial().default({}).describe('Limits of every backend.'),
+      queueTimeoutMs: whole(1, 3_600_000)
+        .default(30_000)
+        .describe('How long a request may wait for a busy backend.'),
       maxAttempts: whole(1, 10).default(3).describe('Backends tried for one request.'),
       maxChoices: whole(1, 128).default(8).describe('Answers to one request (`n`).'),
       maxRecordBytes: bytes.prefault('16mb').describe('Size of one line or event of a backend.'),

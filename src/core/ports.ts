@@ -42,6 +42,8 @@ export interface Backend extends BackendAddress {
   readonly weight: number;
   /** In-flight exchanges it may have at most. */
   readonly maxConcurrency: number;
+  /** Exchanges that may wait for it when it has that many. */
+  readonly queue: number;
   readonly timeouts: Timeouts;
 }
 
@@ -108,6 +110,16 @@ export interface Pool {
    * server_overloaded when all targets are full, no_backend_available when none is left.
    */
   lease(targets: readonly Target[], tried: ReadonlySet<string>, exchangeId: string): Lease;
+  /**
+   * Waits for a slot of one of the targets, first come, first served. Rejects with server_overloaded
+   * when nobody more may wait there, or with the failure that `signal` gives as its reason.
+   */
+  queue(
+    targets: readonly Target[],
+    tried: ReadonlySet<string>,
+    exchangeId: string,
+    signal: AbortSignal,
+  ): Promise<Lease>;
   /** A probe's result; undefined when it failed. */
   probed(backend: Backend, discovery: Discovery | undefined): void;
   status(): readonly BackendStatus[];

@@ -32,6 +32,8 @@ export interface DispatchDeps {
   readonly watch: Watch;
   readonly now: Now;
   readonly helpers: Helpers;
+  /** A signal that aborts when a request has waited too long for a slot. */
+  readonly queueTimeout: () => AbortSignal;
   readonly heartbeat: Heartbeat;
   readonly maxAttempts: number;
 }
@@ -117,7 +119,8 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     const tried = new Set<string>();
     let failure: GatewayError | undefined;
     while (tried.size < deps.maxAttempts) {
-      const lease = takeLease(exchange, resolution, tried, failure);
+      const lease =
+        takeLease(exchange, resolution, tried, failure) ?? (await queueForLease(exchange, resolution, tried));
       tried.add(lease.target.backend.name);
       progress.attempts++;
       progress.backend = lease.target.backend.name;
@@ -128,18 +131,36 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     throw failure ? lastFailure(failure) : new TypeError('no attempt is allowed');
   }
 
-  /** When nothing is left to try, the failure that led here says more than that. */
+  /**
+   * undefined when all are busy and waiting may help. When nothing is left to try, the failure that
+   * led here says more than that.
+   */
   function takeLease(
     exchange: Exchange,
     { targets }: Resolution,
     tried: ReadonlySet<string>,
     failure: GatewayError | undefined,
-  ): Lease {
+  ): Lease | undefined {
     try {
       return pool.lease(targets, tried, exchange.id);
-    } catch (error) {
-      throw failure === undefined ? error : lastFailure(failure);
+    } catch (thrown) {
+      if (failure !== undefined) throw lastFailure(failure);
+      const error = toGatewayError(thrown);
+      if (error.reason === 'server_overloaded') return undefined;
+      throw error;
     }
+  }
+
+  /** Throws server_overloaded when there is no room to wait, or no slot in time. */
+  function queueForLease(
+    { id, relay }: Exchange,
+    { targets }: Resolution,
+    tried: ReadonlySet<string>,
+  ): Promise<Lease> {
+    return whileOpen(relay, (signal) => {
+      const either = AbortSignal.any([signal, deps.queueTimeout()]);
+      return pool.queue(targets, tried, id, either);
+    });
   }
 
   /** One attempt on one backend; its failure, if it failed. The lease ends here whatever happens. */

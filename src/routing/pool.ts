@@ -16,12 +16,19 @@ interface State {
   readonly backend: Backend;
   /** By lease: a count kept by hand drifts, a set cannot. */
   readonly leases: Map<symbol, string>;
+  /** In order of arrival; one that waits for several backends stands in the line of each. */
+  readonly waiters: Set<Waiter>;
   isUp: boolean;
   discovery: Discovery | undefined;
   latencySeconds: number | undefined;
   successes: number;
   failures: number;
   decayedAtMs: number;
+}
+
+interface Waiter {
+  /** Takes a slot of this backend, which has one. */
+  wake(state: State): void;
 }
 
 interface PoolOptions {
@@ -46,17 +53,24 @@ export function createPool(backends: readonly Backend[], { now, random }: PoolOp
     return {
       target,
       release(outcome) {
-        if (state.leases.delete(key)) learn(state, outcome, startedMs, now());
+        if (!state.leases.delete(key)) return;
+        learn(state, outcome, startedMs, now());
+        const [first] = state.waiters;
+        if (first && hasRoom(state)) first.wake(state);
       },
     };
   }
 
+  function choicesOf(targets: readonly Target[], tried: ReadonlySet<string>): Choice[] {
+    return targets
+      .filter(({ backend }) => !tried.has(backend.name) && backend.weight > 0)
+      .map((target) => ({ target, state: stateOf(target.backend) }));
+  }
+
   return {
     lease(targets, tried, exchangeId) {
-      const open = targets
-        .filter(({ backend }) => !tried.has(backend.name) && backend.weight > 0)
-        .map((target) => ({ target, state: stateOf(target.backend) }));
-      const free = open.filter(({ state }) => state.leases.size < state.backend.maxConcurrency);
+      const open = choicesOf(targets, tried);
+      const free = open.filter(({ state }) => hasRoom(state));
       // When all seem down, one of them is asked all the same: it may be back before its probe.
       const up = free.filter(({ state }) => state.isUp);
       const candidates = (up.length > 0 ? up : free).map((choice) => ({
@@ -66,14 +80,37 @@ export function createPool(backends: readonly Backend[], { now, random }: PoolOp
       const chosen = select(candidates, random);
       if (chosen) return take(chosen.target, chosen.state, exchangeId);
       throw open.length > 0
-        ? new GatewayError('server_overloaded', {
-            message: 'All backends of this model are busy. Try again soon.',
-            retryAfterSeconds: RETRY_AFTER_SECONDS,
-          })
+        ? allBusy()
         : new GatewayError('no_backend_available', {
             message: 'No backend can serve this model now. Try again soon.',
             retryAfterSeconds: RETRY_AFTER_SECONDS,
           });
+    },
+
+    queue(targets, tried, exchangeId, signal) {
+      const open = choicesOf(targets, tried).filter(({ state }) => state.waiters.size < state.backend.queue);
+      if (open.length === 0) return Promise.reject(allBusy());
+      return new Promise((resolve, reject) => {
+        function leave(): void {
+          for (const { state } of open) state.waiters.delete(waiter);
+          signal.removeEventListener('abort', giveUp);
+        }
+        function giveUp(): void {
+          leave();
+          // Without a failure of its own the signal says that it took too long.
+          reject(signal.reason instanceof GatewayError ? signal.reason : allBusy());
+        }
+        const waiter: Waiter = {
+          wake(state) {
+            const choice = open.find((each) => each.state === state);
+            if (!choice) return;
+            leave();
+            resolve(take(choice.target, state, exchangeId));
+          },
+        };
+        for (const { state } of open) state.waiters.add(waiter);
+        signal.addEventListener('abort', giveUp);
+      });
     },
 
     probed(backend, discovery) {
@@ -92,10 +129,27 @@ export function createPool(backends: readonly Backend[], { now, random }: PoolOp
   };
 }
 
+interface Choice {
+  readonly target: Target;
+  readonly state: State;
+}
+
+function hasRoom({ leases, backend }: State): boolean {
+  return leases.size < backend.maxConcurrency;
+}
+
+function allBusy(): GatewayError {
+  return new GatewayError('server_overloaded', {
+    message: 'All backends of this model are busy. Try again soon.',
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  });
+}
+
 function createState(backend: Backend, nowMs: number): State {
   return {
     backend,
     leases: new Map(),
+    waiters: new Set(),
     // Until a probe says otherwise: the first request need not wait for it.
     isUp: true,
     discovery: undefined,

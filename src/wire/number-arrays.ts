@@ -1,7 +1,7 @@
 /**
  * Cuts arrays of numbers out of JSON text. Vectors make nearly all of an answer with embeddings:
- * cut out as text they need not be parsed and printed, which would cost three times as much, and
- * reach the client to the last digit. docs/performance.md has the numbers.
+ * cut out as text they need not be parsed and printed (5 ms in place of 11 to 15 for 64 vectors of
+ * 1,536 numbers), and reach the client to the last digit.
  */
 
 import type { ByteText } from '../core/stream.ts';

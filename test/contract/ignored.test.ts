@@ -10,7 +10,7 @@ import { component } from './schemas.ts';
 
 const setup = createSetup();
 
-/** A value for each parameter that must make a difference somewhere. */
+/** A value for each parameter of a chat that must make a difference somewhere. */
 const VALUES: Readonly<Record<string, unknown>> = {
   model: 'm:latest',
   messages: [{ role: 'user', content: 'another' }],
@@ -59,7 +59,59 @@ const COMPANIONS: Readonly<Record<string, JsonObject>> = {
   function_call: { functions: [{ name: 'f' }, { name: 'g' }] },
 };
 
-const PARAMETERS = membersOf(find(['properties'], component('ChatCompletionRequest')));
+/** One API with a value for each of its parameters. */
+interface Endpoint {
+  readonly path: string;
+  readonly schema: string;
+  readonly plain: JsonObject;
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly companions: Readonly<Record<string, JsonObject>>;
+}
+
+const CHAT: Endpoint = {
+  path: '/v1/chat/completions',
+  schema: 'ChatCompletionRequest',
+  plain: request(),
+  values: VALUES,
+  companions: COMPANIONS,
+};
+
+const ENDPOINTS: readonly Endpoint[] = [
+  CHAT,
+  {
+    path: '/v1/completions',
+    schema: 'CompletionRequest',
+    plain: { model: 'm', prompt: 'hi' },
+    values: {
+      model: 'm:latest',
+      prompt: 'another',
+      stream: true,
+      stream_options: { include_usage: true },
+      suffix: 'x',
+      echo: true,
+      n: 2,
+      best_of: 2,
+      logprobs: 1,
+      max_tokens: 7,
+      temperature: 0.7,
+      top_p: 0.7,
+      frequency_penalty: 0.7,
+      presence_penalty: 0.7,
+      seed: 7,
+      stop: 'STOP',
+      logit_bias: { 1: 1 },
+      user: 'u',
+    },
+    companions: { stream_options: { stream: true } },
+  },
+  {
+    path: '/v1/embeddings',
+    schema: 'EmbeddingRequest',
+    plain: { model: 'm', input: 'hi' },
+    values: { model: 'm:latest', input: 'another', encoding_format: 'base64', dimensions: 2, user: 'u' },
+    companions: {},
+  },
+];
 
 /** Told twice by the model, so that keeping the first call only can be seen. */
 const TWO_CALLS = ollamaDone({
@@ -78,19 +130,38 @@ interface Outcome {
   readonly told: string;
 }
 
+/** Ollama's answer to whatever was asked. */
+function answerOf({ path, body }: ScriptedCall): string {
+  if (path === '/api/embed') return JSON.stringify({ embeddings: [[0.5, 1]], prompt_eval_count: 1 });
+  if (path === '/api/generate')
+    return `${JSON.stringify({ response: 'x', done: true, done_reason: 'stop' })}\n`;
+  // A model that was made to print a call prints one.
+  const isForced = 'format' in body && body.tools === undefined;
+  return isForced
+    ? ollamaDone({ message: { role: 'assistant', content: '{"name":"f","arguments":{}}' } })
+    : TWO_CALLS;
+}
+
 describe('on Ollama', () => {
-  async function ask(body: JsonObject, headers: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+  async function ask(
+    body: JsonObject,
+    headers: Readonly<Record<string, string>> = {},
+    path = CHAT.path,
+  ): Promise<Outcome> {
     const calls: ScriptedCall[] = [];
-    const backend = await setup.backend((call) => {
-      calls.push(call);
-      // A model that was made to print a call prints one.
-      const isForced = 'format' in call.body && call.body.tools === undefined;
-      const printed = { message: { role: 'assistant', content: '{"name":"f","arguments":{}}' } };
-      call.end(isForced ? ollamaDone(printed) : TWO_CALLS);
-    });
-    const gateway = await setup.gateway({ env: { OLLAMA_BASE_URL: backend.url } });
-    const response = await gateway.chat(body, {
+    const capabilities = ['completion', 'embedding', 'insert', 'tools', 'vision', 'thinking'];
+    const backend = await setup.backend(
+      (call) => {
+        calls.push(call);
+        call.end(answerOf(call));
+      },
+      { capabilities },
+    );
+    const { url } = await setup.gateway({ env: { OLLAMA_BASE_URL: backend.url } });
+    const response = await fetch(url + path, {
+      method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
     });
     const told = (await response.text()).replace(/"(id|created)":("[^"]*"|\d+)/g, '');
     return {
@@ -101,16 +172,22 @@ describe('on Ollama', () => {
     };
   }
 
-  it.each(PARAMETERS)('%s is mapped, emulated, refused or named', async (name) => {
-    expect(VALUES).toHaveProperty(name);
-    const without = request(COMPANIONS[name]);
-    const plain = await ask(without);
-    const { status, ignored, asked, told } = await ask({ ...without, [name]: VALUES[name] });
-    const isNamed = (ignored ?? '').split(', ').includes(name);
-    const hasEffect = asked !== plain.asked || told !== plain.told;
-    if (status === 400)
-      expect(JSON.parse(told)).toMatchObject({ error: { param: expect.stringContaining(name) } });
-    else expect({ name, isNamed: !hasEffect, status }).toEqual({ name, isNamed, status: 200 });
+  describe.each(ENDPOINTS)('$path', ({ path, schema, plain, values, companions }) => {
+    it.each(membersOf(find(['properties'], component(schema))))(
+      '%s is mapped, emulated, refused or named',
+      async (name) => {
+        expect(values).toHaveProperty(name);
+        const without = { ...plain, ...companions[name] };
+        const before = await ask(without, {}, path);
+        expect(before.status).toBe(200);
+        const { status, ignored, asked, told } = await ask({ ...without, [name]: values[name] }, {}, path);
+        const isNamed = (ignored ?? '').split(', ').includes(name);
+        const hasEffect = asked !== before.asked || told !== before.told;
+        if (status === 400)
+          expect(JSON.parse(told)).toMatchObject({ error: { param: expect.stringContaining(name) } });
+        else expect({ name, isNamed: !hasEffect, status }).toEqual({ name, isNamed, status: 200 });
+      },
+    );
   });
 
   it.each([

@@ -12,6 +12,7 @@ function statusOf(name: string, kind: KindName, models: readonly string[] | unde
     headers: {},
     weight: 1,
     maxConcurrency: 1,
+    queue: 0,
     timeouts: { connectMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 1 },
   };
   const entries = models?.map(

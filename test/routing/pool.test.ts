@@ -14,6 +14,7 @@ function backendOf(name: string, more: Partial<Backend> = {}): Backend {
     headers: {},
     weight: 1,
     maxConcurrency: Infinity,
+    queue: 0,
     timeouts: { connectMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 1 },
     ...more,
   };

@@ -19,6 +19,8 @@ export interface TestGateway {
   readonly port: number;
   readonly deps: Deps;
   readonly logs: readonly LogLine[];
+  /** Exchanges going on. */
+  active(): number;
   /** Moves the gateway's clock on and lets it look at its limits. Only with `isClockStopped`. */
   advance(ms: number): void;
   /** The value of a metric with exactly these labels; 0 when it was never set. */
@@ -67,6 +69,7 @@ export async function startGateway({
     port,
     deps,
     logs,
+    active: () => [...deps.dispatch.active()].length,
     advance(ms) {
       nowMs += ms;
       deps.watch.tick();

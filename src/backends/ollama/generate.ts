@@ -4,6 +4,7 @@ import type { GenerateRequest } from 'ollama';
 import type { CompletionBody, CompletionMethods, CompletionRequest } from '../../core/completion.ts';
 import { joinConverter } from '../../core/convert.ts';
 import { GatewayError } from '../../core/errors.ts';
+import type { JsonObject } from '../../core/json.ts';
 import type { DecodeLimits, Target, UpstreamRequest } from '../../core/ports.ts';
 import type { ChatSink, Decoder, Owned } from '../../core/stream.ts';
 import { toJsonText } from '../../wire/json-string.ts';
@@ -11,14 +12,14 @@ import { createLineReader } from '../../wire/lines.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
 import { incompleteAnswer } from './failure.ts';
 import { toLogprobs } from './logprobs.ts';
-import { extraOptions, isOption } from './parameters.ts';
+import { extraOptions, namesWithoutEffect, refuseUnsupported } from './parameters.ts';
 import { countsOf, finishReason, isLast, parseRecord } from './record.ts';
 import { splitFixed, toOptions } from './request.ts';
-import { canThink } from './think.ts';
+import { toThink, type Think } from './think.ts';
 
 export const ollamaCompletion: CompletionMethods = {
   needsTexts: ({ prompts }) => prompts.some((prompt) => typeof prompt !== 'string'),
-  ignoredParams,
+  ignoredParams: ({ body }, target) => namesWithoutEffect(body, target, (name) => HEEDED.has(name)),
   toRequest,
   createConverter(_shape, limits, createEncoder) {
     const encoder = createEncoder();
@@ -44,15 +45,7 @@ const HEEDED = new Set([
   'stop',
   'frequency_penalty',
   'presence_penalty',
-  'logit_bias',
-  'options',
 ]);
-
-function ignoredParams({ body }: CompletionRequest, target: Target): readonly string[] {
-  return Object.entries(body).flatMap(([name, value]) =>
-    HEEDED.has(name) || value === null || value === undefined || isOption(name, target) ? [] : name,
-  );
-}
 
 /**
  * Raw by default: OpenAI continues the text as it is, and editors send their own markers. A suffix
@@ -60,39 +53,50 @@ function ignoredParams({ body }: CompletionRequest, target: Target): readonly st
  * not to think first: what it thinks is not part of the text. `truncate: false` as with chats.
  */
 function toRequest({ body, prompts, texts }: CompletionRequest, target: Target): UpstreamRequest {
-  refuseUnsupported(body, target);
+  refuseUnsupported(body);
+  refuseUnable(body, target);
+  const prompt = String((texts ?? prompts)[0]);
+  if (prompt === '') throw emptyPrompt();
   const fixed = splitFixed(target.options);
-  const options = { ...extraOptions(body, target), ...toOptions(body, target), ...fixed.options };
+  const options = { ...extraOptions(body, target), ...samplingOf(body, target), ...fixed.options };
   const isTemplated = hasSuffix(body) || target.completionTemplate;
+  const think = isTemplated ? toThink({ reasoning_effort: 'none' }, target) : undefined;
   const request = {
     model: target.upstreamModel,
-    prompt: String((texts ?? prompts)[0]),
+    prompt,
     ...(hasSuffix(body) && { suffix: String(body.suffix) }),
-    ...(isTemplated ? target.model?.capabilities && canThink(target) && { think: false } : { raw: true }),
+    ...(!isTemplated && { raw: true }),
+    ...(think !== undefined && { think }),
     ...(typeof body.logprobs === 'number' && { logprobs: true, top_logprobs: body.logprobs }),
     stream: true,
     truncate: false,
     ...(Object.keys(options).length > 0 && { options }),
     ...fixed.fields,
-  } satisfies GenerateRequest & Readonly<Record<string, unknown>>;
+  } satisfies Omit<GenerateRequest, 'think'> & { readonly think?: Think } & JsonObject;
   return { method: 'POST', path: '/api/generate', body: JSON.stringify(request) };
+}
+
+/** Not `max_completion_tokens`, which this API does not have and nobody has checked. */
+function samplingOf(body: CompletionBody, target: Target): JsonObject {
+  const { max_tokens, temperature, top_p, seed, frequency_penalty, presence_penalty, stop } = body;
+  return toOptions(
+    { max_tokens, temperature, top_p, seed, frequency_penalty, presence_penalty, stop },
+    target,
+  );
 }
 
 function hasSuffix({ suffix }: CompletionBody): boolean {
   return typeof suffix === 'string' && suffix !== '';
 }
 
-/** Throws GatewayError (400) for what would have to be ignored but changes the answer's meaning. */
-function refuseUnsupported(body: CompletionBody, { model }: Target): void {
+/** Throws GatewayError (400) for what no model of Ollama can do, or this one cannot. */
+function refuseUnable(body: CompletionBody, { model }: Target): void {
   const capabilities = model?.capabilities;
   const refuse = (param: string, reason: string): GatewayError =>
     new GatewayError('unsupported_parameter', {
       message: `Unsupported parameter: '${param}' is not supported with this model. ${reason}`,
       param,
     });
-  if (body.logit_bias && Object.keys(body.logit_bias).length > 0) {
-    throw refuse('logit_bias', 'Its backend cannot change the probability of single tokens. Leave it out.');
-  }
   if (typeof body.best_of === 'number' && body.best_of > (body.n ?? 1)) {
     throw refuse('best_of', 'Its backend cannot rank answers. Ask for all of them with n.');
   }
@@ -104,13 +108,25 @@ function refuseUnsupported(body: CompletionBody, { model }: Target): void {
   }
 }
 
+/** Ollama takes it for an order to load the model, and says nothing. */
+function emptyPrompt(): GatewayError {
+  return new GatewayError('invalid_request', {
+    message:
+      "Invalid 'prompt': string too short. Expected a string with length at least 1: the backend of this model cannot begin from nothing.",
+    param: 'prompt',
+    code: 'empty_string',
+  });
+}
+
 /** Every record is parsed: editors ask for a line at a time, and not thousands at once. */
 function createGenerateDecoder(sink: ChatSink, limits: DecodeLimits): Decoder {
   let records = 0;
   const lines = createLineReader(limits.maxRecordBytes, (line) => {
     if (decoder.isDone || line.trim() === '') return;
-    const record = parseRecord(decodeUtf8(line));
+    const record = parseRecord(decodeUtf8(line), 'prompt');
     records++;
+    // Of models that cannot be kept from thinking: nothing for the client, but a sign of life.
+    if (record.thinking) decoder.hasSpoken = true;
     if (typeof record.response === 'string' && record.response !== '') {
       decoder.hasSpoken = true;
       sink.text(toJsonText(record.response), toLogprobs(record.logprobs));

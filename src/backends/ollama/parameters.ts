@@ -48,9 +48,6 @@ const SAMPLING = new Set([
   'presence_penalty',
 ]);
 
-/** Of a chat or a text completion. */
-type Body = Readonly<Record<string, unknown>>;
-
 /** Another one's word for an option of Ollama. */
 const SYNONYMS: Readonly<Record<string, string>> = { repetition_penalty: 'repeat_penalty' };
 
@@ -59,7 +56,7 @@ const SYNONYMS: Readonly<Record<string, string>> = { repetition_penalty: 'repeat
  * makes the server load the model anew for everybody, so only those are taken that the operator
  * allowed for the model. Throws GatewayError (400) for a wrong type, which Ollama answers with 500.
  */
-export function extraOptions(body: Body, { requestOptions }: Target): JsonObject {
+export function extraOptions(body: JsonObject, { requestOptions }: Target): JsonObject {
   const given = { ...(isJsonObject(body.options) ? body.options : {}), ...withSynonyms(body) };
   const taken = Object.entries(given).filter(
     ([name, value]) => isGiven(value) && (isExtraSampling(name, body) || requestOptions.includes(name)),
@@ -76,11 +73,11 @@ export function extraOptions(body: Body, { requestOptions }: Target): JsonObject
 }
 
 /** OpenAI's parameter of the same name is the one that counts, and is mapped elsewhere. */
-function isExtraSampling(name: string, body: Body): boolean {
+function isExtraSampling(name: string, body: JsonObject): boolean {
   return SAMPLING.has(name) && !(HEEDED.has(name) && isGiven(body[name]));
 }
 
-function withSynonyms(body: Body): JsonObject {
+function withSynonyms(body: JsonObject): JsonObject {
   return Object.fromEntries(
     Object.entries(body).flatMap(([name, value]) =>
       HEEDED.has(name) ? [] : [[SYNONYMS[name] ?? name, value]],
@@ -89,7 +86,7 @@ function withSynonyms(body: Body): JsonObject {
 }
 
 /** Throws GatewayError (400) for what would have to be ignored but changes the answer's meaning. */
-export function refuseUnsupported(body: ChatBody): void {
+export function refuseUnsupported(body: JsonObject): void {
   for (const [param, hint] of Object.entries(UNSUPPORTED)) {
     const value = body[param];
     // An empty bias changes nothing; an empty web_search_options asks for a search.
@@ -117,7 +114,19 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
 
 /** Parameters that have no effect on this target, by name. */
 export function ignoredParams({ body }: ChatRequest, target: Target): readonly string[] {
-  const names = Object.keys(body).filter((name) => isGiven(body[name]) && !isHeeded(name, body, target));
+  return namesWithoutEffect(body, target, (name) => isHeeded(name, body, target));
+}
+
+/** `isHeeded`: of the parameters of an endpoint. Options are the same for all, and what is refused. */
+export function namesWithoutEffect(
+  body: JsonObject,
+  target: Target,
+  isHeeded: (name: string) => boolean,
+): readonly string[] {
+  const names = Object.keys(body).filter((name) => {
+    const isKnown = name === 'options' || name in UNSUPPORTED || isOption(SYNONYMS[name] ?? name, target);
+    return isGiven(body[name]) && !isKnown && !isHeeded(name);
+  });
   const options = isJsonObject(body.options) ? Object.keys(body.options) : [];
   const unheeded = options.filter((name) => !isOption(name, target)).map((name) => `options.${name}`);
   return names.length + unheeded.length === 0 ? NONE : [...names, ...unheeded];
@@ -135,15 +144,13 @@ function isHeeded(name: string, body: ChatBody, target: Target): boolean {
     case 'chat_template_kwargs':
       return canThink(target);
     case 'modalities':
-    case 'options':
       return true;
     default:
-      // What is refused is not ignored.
-      return HEEDED.has(name) || name in UNSUPPORTED || isOption(SYNONYMS[name] ?? name, target);
+      return HEEDED.has(name);
   }
 }
 
-export function isOption(name: string, { requestOptions }: Target): boolean {
+function isOption(name: string, { requestOptions }: Target): boolean {
   return SAMPLING.has(name) || requestOptions.includes(name);
 }
 

@@ -11,8 +11,11 @@ export type OllamaRecord = Readonly<
   Partial<Record<keyof ChatResponse | keyof GenerateResponse | 'prompt_eval_cached_count' | 'error', unknown>>
 >;
 
-/** Throws GatewayError for what is no record, and for what an error record says. */
-export function parseRecord(json: string): OllamaRecord {
+/**
+ * `promptParam`: the parameter that holds what the model reads. Throws GatewayError for what is no
+ * record, and for what an error record says.
+ */
+export function parseRecord(json: string, promptParam = 'messages'): OllamaRecord {
   let record: unknown;
   try {
     record = JSON.parse(json);
@@ -21,7 +24,7 @@ export function parseRecord(json: string): OllamaRecord {
   }
   if (!isJsonObject(record)) throw invalidRecord();
   const failure = errorText(record);
-  if (failure !== undefined) throw messageFailure(failure);
+  if (failure !== undefined) throw messageFailure(failure, promptParam);
   return record;
 }
 

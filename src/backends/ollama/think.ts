@@ -1,13 +1,16 @@
 /** How much a model is to think: OpenAI's effort, and other clients' words for it → Ollama's `think`. */
 
 import { REASONING_EFFORTS, type ChatBody, type ReasoningEffort } from '../../core/chat.ts';
-import { isJsonObject } from '../../core/json.ts';
+import { isJsonObject, type JsonObject } from '../../core/json.ts';
 import type { Target } from '../../core/ports.ts';
 
 export type Think = boolean | 'low' | 'medium' | 'high' | 'max';
 
+/** The places where a request may say it. */
+type Wish = Pick<ChatBody, 'reasoning_effort'> & JsonObject;
+
 /** undefined leaves it to the server, which lets a thinking model think. */
-export function toThink(body: ChatBody, target: Target): Think | undefined {
+export function toThink(body: Wish, target: Target): Think | undefined {
   const wanted = wantedBy(body);
   if (wanted === undefined || !canThink(target)) return undefined;
   if (isGptOss(target))
@@ -27,7 +30,7 @@ export function canThink(target: Target): boolean {
  * OpenAI's own word first; then OpenRouter's `reasoning: {effort}`, Ollama's `think`, and the
  * template argument that vLLM's users know.
  */
-function wantedBy(body: ChatBody): ReasoningEffort | boolean | undefined {
+function wantedBy(body: Wish): ReasoningEffort | boolean | undefined {
   const { reasoning_effort: effort, reasoning, think, chat_template_kwargs: kwargs } = body;
   if (effort) return effort;
   if (isJsonObject(reasoning) && isEffort(reasoning.effort)) return reasoning.effort;

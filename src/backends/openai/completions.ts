@@ -1,38 +1,53 @@
 /** Text completions of OpenAI-compatible servers: the client's own request, and answers put right. */
 
 import { createCollector } from '../../core/collect.ts';
-import type { CompletionMethods, CompletionRequest, CompletionShape } from '../../core/completion.ts';
+import type {
+  CompletionBody,
+  CompletionMethods,
+  CompletionRequest,
+  CompletionShape,
+} from '../../core/completion.ts';
 import { GatewayError } from '../../core/errors.ts';
-import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
+import { isJsonObject, type JsonObject } from '../../core/json.ts';
+import { countCharacters } from '../../core/legacy-logprobs.ts';
 import type { DecodeLimits, Target, UpstreamRequest } from '../../core/ports.ts';
-import type { ByteText, Converter, FinishReason, Owned, Usage } from '../../core/stream.ts';
+import type { ByteText, Converter, Owned, Usage } from '../../core/stream.ts';
 import { createEventReader } from '../../wire/events.ts';
 import { printMembers } from '../../wire/json-slice.ts';
-import { decodeUtf8, encodeUtf8 } from '../../wire/utf8.ts';
-import { spokenFailure } from './failure.ts';
-import { toFinishReason, toUsage, toUsageObject } from './normalise.ts';
+import { encodeUtf8 } from '../../wire/utf8.ts';
+import { choicesOf, indexOf, invalidAnswer, toAnswer, toChoice } from './completion-choice.ts';
+import { toUsage, toUsageObject } from './normalise.ts';
 
-export function createCompletionMethods({
-  takesTokens,
-}: {
+/** How compatible servers differ from OpenAI in what they accept. */
+export interface CompletionDialect {
+  /** Arrays of tokens as prompts. */
   readonly takesTokens: boolean;
-}): CompletionMethods {
+  /** `echo`, `suffix` and `best_of`. llama.cpp refuses all three, even as null. */
+  readonly isFull: boolean;
+}
+
+export function createCompletionMethods({ takesTokens, isFull }: CompletionDialect): CompletionMethods {
   return {
-    needsTexts: ({ prompts }) => !takesTokens && prompts.some((prompt) => typeof prompt !== 'string'),
+    needsTexts: ({ prompts, body }) =>
+      (!takesTokens || (body.echo === true && !isFull)) &&
+      prompts.some((prompt) => typeof prompt !== 'string'),
     // All of them are passed on; what the server makes of them is its own.
     ignoredParams: () => [],
-    toRequest: (request, target) => toRequest(request, target, takesTokens),
-    createConverter: (shape, limits) =>
-      shape.isStream ? createStream(shape, limits) : createWhole(shape, limits),
+    toRequest: (request, target) => toRequest(request, target, { takesTokens, isFull }),
+    createConverter(given, limits) {
+      const shape = isFull ? { ...given, echo: '' } : given;
+      return shape.isStream ? createStream(shape, limits) : createWhole(shape, limits);
+    },
   };
 }
 
 function toRequest(
   { body, prompts, texts, members }: CompletionRequest,
   target: Target,
-  takesTokens: boolean,
+  { takesTokens, isFull }: CompletionDialect,
 ): UpstreamRequest {
   const own = new Map(members);
+  if (!isFull) leaveOut(own, body);
   const given = takesTokens ? prompts : (texts ?? prompts);
   own.set('model', JSON.stringify(target.upstreamModel));
   own.set('prompt', JSON.stringify(given.length === 1 ? given[0] : given));
@@ -44,10 +59,26 @@ function toRequest(
   return { method: 'POST', path: '/completions', body: printMembers(own) };
 }
 
+/** `echo` is the gateway's to do there. Throws GatewayError (400) for what nobody does. */
+function leaveOut(members: Map<string, string>, body: CompletionBody): void {
+  const isChoosing = (body.best_of ?? 1) > (body.n ?? 1);
+  const [param] = [...(isChoosing ? ['best_of'] : []), ...(body.suffix ? ['suffix'] : [])];
+  if (param !== undefined) {
+    throw new GatewayError('unsupported_parameter', {
+      message: `Unsupported parameter: '${param}' is not supported with this model. Its backend does not know it. Leave it out.`,
+      param,
+    });
+  }
+  for (const name of ['best_of', 'suffix', 'echo']) members.delete(name);
+}
+
 function createWhole(shape: CompletionShape, limits: DecodeLimits): Converter {
   return createCollector(limits, 'Ask for a stream instead.', (received) => {
     const answer = toAnswer(received);
-    const choices = choicesOf(answer).map((choice, i) => toChoice(choice, i, shape));
+    const choices = choicesOf(answer).map((choice, i) => {
+      const { text, ...rest } = toChoice(choice, i, shape, countCharacters(shape.echo));
+      return { text: shape.echo + text, ...rest };
+    });
     if (choices.length === 0) throw invalidAnswer();
     if (choices.some(({ finish_reason: reason }) => reason === null)) throw incompleteAnswer(1);
     const usage = isJsonObject(answer.usage) ? toUsage(answer.usage) : null;
@@ -61,7 +92,9 @@ function createWhole(shape: CompletionShape, limits: DecodeLimits): Converter {
 }
 
 function createStream(shape: CompletionShape, limits: DecodeLimits): Converter {
-  const finished = new Set<unknown>();
+  const finished = new Set<number>();
+  /** Of the choices that were begun, in characters; counted where the places of tokens are asked for. */
+  const lengths = new Map<number, number>();
   let out = '';
   let records = 0;
   let usageObject: JsonObject | undefined;
@@ -82,14 +115,22 @@ function createStream(shape: CompletionShape, limits: DecodeLimits): Converter {
       converter.usage = usage;
       usageObject = toUsageObject(chunk.usage, usage);
     }
-    for (const given of choicesOf(chunk)) {
-      const choice = toChoice(given, 0, shape);
-      if (finished.has(choice.index) || (choice.text === '' && choice.finish_reason === null)) continue;
-      converter.hasSpoken = true;
-      emit([choice], null);
-      if (choice.finish_reason !== null) finished.add(choice.index);
-    }
+    for (const given of choicesOf(chunk)) takeChoice(given);
     converter.hasFinished = finished.size >= shape.choices;
+  }
+
+  function takeChoice(given: JsonObject): void {
+    const index = indexOf(given, 0, shape);
+    const said = lengths.get(index);
+    const length = said ?? countCharacters(shape.echo);
+    const choice = toChoice(given, 0, shape, length);
+    const isSilent = choice.text === '' && choice.logprobs === null && choice.finish_reason === null;
+    if (finished.has(index) || isSilent) return;
+    converter.hasSpoken = true;
+    // The prompt, where it is to be echoed, stands before the first text.
+    emit([said === undefined ? { ...choice, text: shape.echo + choice.text } : choice], null);
+    lengths.set(index, shape.logprobs ? length + countCharacters(choice.text) : length);
+    if (choice.finish_reason !== null) finished.add(index);
   }
 
   function emit(choices: readonly object[], usage: JsonObject | null): void {
@@ -130,53 +171,8 @@ function createStream(shape: CompletionShape, limits: DecodeLimits): Converter {
   return converter;
 }
 
-/** Throws GatewayError when it is an error or no answer at all. */
-function toAnswer(data: ByteText): JsonObject {
-  const answer = parseJson(decodeUtf8(data));
-  if (!isJsonObject(answer)) throw invalidAnswer();
-  const failure = spokenFailure(answer);
-  if (failure) throw failure;
-  return answer;
-}
-
-function choicesOf({ choices }: JsonObject): JsonObject[] {
-  return Array.isArray(choices) ? choices.filter(isJsonObject) : [];
-}
-
-interface Choice {
-  readonly text: string;
-  readonly index: number;
-  readonly logprobs: JsonObject | null;
-  readonly finish_reason: FinishReason | null;
-}
-
-function toChoice(given: JsonObject, position: number, shape: CompletionShape): Choice {
-  return {
-    text: typeof given.text === 'string' ? given.text : '',
-    index: shape.index + (typeof given.index === 'number' ? given.index : position),
-    logprobs: isJsonObject(given.logprobs) ? toLogprobs(given.logprobs) : null,
-    finish_reason: toFinishReason(given.finish_reason, false, false),
-  };
-}
-
-/** The four lists that the schema demands and nothing else. */
-function toLogprobs({ tokens, token_logprobs, top_logprobs, text_offset }: JsonObject): JsonObject {
-  return {
-    tokens: tokens ?? [],
-    token_logprobs: token_logprobs ?? [],
-    top_logprobs: top_logprobs ?? null,
-    text_offset: text_offset ?? [],
-  };
-}
-
 function headOf({ id, created, model, fingerprint }: CompletionShape): JsonObject {
   return { id, object: 'text_completion', created, model, system_fingerprint: fingerprint };
-}
-
-function invalidAnswer(): GatewayError {
-  return new GatewayError('upstream_invalid_response', {
-    message: 'The upstream server sent an invalid response.',
-  });
 }
 
 function incompleteAnswer(records: number): GatewayError {

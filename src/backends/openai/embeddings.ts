@@ -53,7 +53,7 @@ function readAnswer(body: ByteText): EmbeddingAnswer {
       message: 'The upstream server sent an invalid response.',
     });
   }
-  const failure = spokenFailure(answer);
+  const failure = spokenFailure(answer, 'input');
   if (failure) throw failure;
   return {
     vectors: toVectors(Array.isArray(answer.data) ? answer.data : [], outline),

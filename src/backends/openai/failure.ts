@@ -66,11 +66,11 @@ export function openaiFailure({
 }
 
 /** What an `error` object means that stands in a body of status 200 or inside a stream. */
-export function spokenFailure(value: JsonObject): GatewayError | undefined {
+export function spokenFailure(value: JsonObject, promptParam = 'messages'): GatewayError | undefined {
   const fault = faultOf(value);
   if (!fault) return undefined;
   if (CONTEXT_OVERFLOW.test(`${fault.type} ${fault.code ?? ''} ${fault.message}`))
-    return contextFailure(fault, 'messages');
+    return contextFailure(fault, promptParam);
   const isRequestFault = /invalid_request|BadRequest/i.test(fault.type) || fault.code === '400';
   return isRequestFault ? requestFailure(400, fault) : serverFailure(500, fault);
 }

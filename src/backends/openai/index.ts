@@ -1,15 +1,20 @@
 /** The kinds that speak OpenAI's own format, by what they accept. */
 
 import type { BackendKind } from '../../core/ports.ts';
-import { createCompletionMethods } from './completions.ts';
+import { createCompletionMethods, type CompletionDialect } from './completions.ts';
 import { createEmbeddingMethods, type EmbeddingDialect } from './embeddings.ts';
 import { openaiFailure } from './failure.ts';
 import { createPassthrough } from './passthrough.ts';
 import { toChatCompletion, type Dialect } from './request.ts';
 
+const FULL_COMPLETIONS: CompletionDialect = { takesTokens: true, isFull: true };
 const FULL_EMBEDDINGS: EmbeddingDialect = { takesTokens: true, hasBase64: true };
 
-function createKind(dialect: Dialect, embedding = FULL_EMBEDDINGS): BackendKind {
+function createKind(
+  dialect: Dialect,
+  completion = FULL_COMPLETIONS,
+  embedding = FULL_EMBEDDINGS,
+): BackendKind {
   return {
     format: 'openai-chat',
     hasChoices: dialect.hasChoices,
@@ -18,7 +23,7 @@ function createKind(dialect: Dialect, embedding = FULL_EMBEDDINGS): BackendKind 
     ignoredParams: () => [],
     chatRequest: (request, target) => toChatCompletion(request, target, dialect),
     createPassthrough,
-    completion: createCompletionMethods(embedding),
+    completion: createCompletionMethods(completion),
     embedding: createEmbeddingMethods(embedding),
     failure: openaiFailure,
   };
@@ -26,8 +31,12 @@ function createKind(dialect: Dialect, embedding = FULL_EMBEDDINGS): BackendKind 
 
 export const openai = createKind({ developerAsSystem: false, maxTokensOnly: false, hasChoices: true });
 export const vllm = createKind({ developerAsSystem: true, maxTokensOnly: false, hasChoices: true });
-export const llamacpp = createKind({ developerAsSystem: true, maxTokensOnly: false, hasChoices: false });
+export const llamacpp = createKind(
+  { developerAsSystem: true, maxTokensOnly: false, hasChoices: false },
+  { takesTokens: true, isFull: false },
+);
 export const lmstudio = createKind(
   { developerAsSystem: true, maxTokensOnly: true, hasChoices: false },
+  { takesTokens: false, isFull: false },
   { takesTokens: false, hasBase64: false },
 );

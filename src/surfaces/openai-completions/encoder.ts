@@ -42,7 +42,7 @@ function createStreamEncoder(shape: CompletionShape): Encoder {
   let out = '';
   /** The prompt, until it was said before the first text. */
   let echo = shape.echo;
-  let offset = countCharacters(shape.echo);
+  const places = createPlaces(shape);
 
   function emit(text: string, logprobs: LegacyLogprobs | null, reason: FinishReason | null): void {
     const choice = { text: echo + text, index: shape.index, logprobs, finish_reason: reason };
@@ -54,8 +54,7 @@ function createStreamEncoder(shape: CompletionShape): Encoder {
     ...TEXT_ONLY,
     text(literal, logprobs) {
       const text = fromJsonText(literal);
-      emit(text, toLists(shape, logprobs, offset), null);
-      offset += countCharacters(text);
+      emit(text, places(text, logprobs), null);
     },
     finish(reason, usage) {
       emit('', null, reason);
@@ -79,6 +78,7 @@ export function toUsageEvent(head: Head, usage: Usage): string {
 /** Nothing is sent before the end, so until then another backend may still be tried. */
 function createResultEncoder(shape: CompletionShape, limits: DecodeLimits): Encoder {
   let out = '';
+  const places = createPlaces(shape);
   let text = shape.echo;
   let size = 0;
   let lists: LegacyLogprobs | null = null;
@@ -95,8 +95,9 @@ function createResultEncoder(shape: CompletionShape, limits: DecodeLimits): Enco
     ...TEXT_ONLY,
     text(literal, logprobs) {
       hold(literal, logprobs);
-      lists = joinLists(lists, toLists(shape, logprobs, countCharacters(text)));
-      text += fromJsonText(literal);
+      const piece = fromJsonText(literal);
+      lists = joinLists(lists, places(piece, logprobs));
+      text += piece;
     },
     finish(reason, usage) {
       const choice = { text, index: shape.index, logprobs: lists, finish_reason: reason };
@@ -111,13 +112,19 @@ function createResultEncoder(shape: CompletionShape, limits: DecodeLimits): Enco
   };
 }
 
-function toLists(
-  shape: CompletionShape,
-  logprobs: ByteText | undefined,
-  offset: number,
-): LegacyLogprobs | null {
-  if (!shape.logprobs || logprobs === undefined) return null;
-  return toLegacyLogprobs(JSON.parse(decodeUtf8(logprobs)) as unknown[], offset);
+/** The tokens of the next piece of text, with their places in the answer; null when nobody asked. */
+type Places = (text: string, logprobs: ByteText | undefined) => LegacyLogprobs | null;
+
+function createPlaces({ logprobs: isAsked, echo }: CompletionShape): Places {
+  if (!isAsked) return () => null;
+  let next = countCharacters(echo);
+  return (text, logprobs) => {
+    const offset = next;
+    next += countCharacters(text);
+    return logprobs === undefined
+      ? null
+      : toLegacyLogprobs(JSON.parse(decodeUtf8(logprobs)) as unknown[], offset);
+  };
 }
 
 function joinLists(a: LegacyLogprobs | null, b: LegacyLogprobs | null): LegacyLogprobs | null {

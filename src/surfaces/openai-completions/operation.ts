@@ -1,12 +1,13 @@
 /** A text completion request → the operation that the data path carries out. */
 
-import type { CompletionRequest, CompletionShape, Prompt } from '../../core/completion.ts';
+import type { CompletionRequest, CompletionShape } from '../../core/completion.ts';
 import { GatewayError } from '../../core/errors.ts';
-import type { DecodeTokens, Operation, PartResult, Split, SurfaceContext } from '../../core/operation.ts';
+import type { Operation, PartResult, Split, SurfaceContext } from '../../core/operation.ts';
 import type { Target } from '../../core/ports.ts';
 import type { ByteText, Usage } from '../../core/stream.ts';
 import { decodeUtf8, encodeUtf8 } from '../../wire/utf8.ts';
 import { fingerprintOf } from '../fingerprint.ts';
+import { decodeTexts } from '../texts.ts';
 import { toUsageObject } from '../usage.ts';
 import { createEncoder, toUsageEvent } from './encoder.ts';
 
@@ -65,7 +66,7 @@ function toOperation(
       prepare: async (kinds, { decodeTokens }) =>
         kinds.some(({ completion }) => completion.needsTexts(request))
           ? toOperation(
-              { ...request, texts: await decodePrompts(prompts, decodeTokens) },
+              { ...request, texts: await decodeTexts(prompts, 'prompt', decodeTokens) },
               answer,
               context,
               part,
@@ -77,15 +78,6 @@ function toOperation(
         kinds.every((kind) => kind.hasChoices) ? undefined : splitAnswers(request, answer, context),
     }),
   };
-}
-
-/** Rejects with GatewayError (400) for tokens that say nothing. */
-async function decodePrompts(prompts: readonly Prompt[], decodeTokens: DecodeTokens): Promise<string[]> {
-  const texts: string[] = [];
-  for (const prompt of prompts) {
-    texts.push(typeof prompt === 'string' ? prompt : await decodeTokens(prompt));
-  }
-  return texts;
 }
 
 function toShape(request: CompletionRequest, answer: Answer, target: Target, part?: number): CompletionShape {
@@ -128,11 +120,18 @@ function toPart(
 ): CompletionRequest {
   const own = new Map(members);
   own.delete('n');
-  own.delete('best_of');
+  // With more candidates than answers it stays, for the backend to heed or to refuse.
+  const isChoosing = (body.best_of ?? 0) > (body.n ?? 1);
+  if (!isChoosing) own.delete('best_of');
   const seed = body.seed === null || body.seed === undefined ? undefined : BigInt(body.seed) + BigInt(choice);
   if (seed !== undefined) own.set('seed', String(seed));
   return {
-    body: { ...body, n: undefined, best_of: undefined, ...(seed !== undefined && { seed }) },
+    body: {
+      ...body,
+      n: undefined,
+      ...(!isChoosing && { best_of: undefined }),
+      ...(seed !== undefined && { seed }),
+    },
     prompts: prompts.slice(at, at + 1),
     texts: texts?.slice(at, at + 1),
     members: own,

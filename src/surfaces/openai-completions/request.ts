@@ -1,8 +1,9 @@
 /** The body of POST /v1/completions → the canonical request. */
 
-import type { CompletionBody, CompletionRequest, Prompt } from '../../core/completion.ts';
+import type { CompletionBody, CompletionRequest } from '../../core/completion.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { sliceJson, sliceMembers } from '../../wire/json-slice.ts';
+import { toTexts } from '../texts.ts';
 import { parseBody, validate } from '../validate.ts';
 import { completionBody } from './schema.ts';
 
@@ -10,7 +11,7 @@ import { completionBody } from './schema.ts';
 export function toCompletionRequest(json: string): CompletionRequest {
   const { prompt, ...body } = validate(completionBody, parseBody(json));
   checkParameters(body);
-  const prompts = toPrompts(prompt);
+  const prompts = toTexts(prompt);
   const members = sliceMembers(json);
   members.delete('prompt');
   return {
@@ -19,13 +20,6 @@ export function toCompletionRequest(json: string): CompletionRequest {
     texts: prompts.every((each) => typeof each === 'string') ? prompts : undefined,
     members,
   };
-}
-
-/** An array of numbers is one prompt and not many. */
-function toPrompts(prompt: Prompt | readonly Prompt[]): readonly Prompt[] {
-  return typeof prompt === 'string' || typeof prompt[0] === 'number'
-    ? [prompt as Prompt]
-    : (prompt as readonly Prompt[]);
 }
 
 /** The rules between parameters. */

@@ -1,20 +1,18 @@
 /** The fields of a text completion request that the gateway reads, with OpenAI's types and ranges. */
 
 import * as z from 'zod';
-import type { CompletionBody } from '../../core/completion.ts';
+import type { CompletionBody, Prompt } from '../../core/completion.ts';
+import { checkTexts } from '../texts.ts';
 import { DECIMAL } from '../validate.ts';
 
 const integer = z.number().refine(Number.isInteger, { params: { expected: 'integer' } });
 const between = (low: number, high: number) => z.number().min(low, DECIMAL).max(high, DECIMAL).nullish();
 
-const tokens = z.array(integer.min(0)).min(1);
-
-/** The first item tells what the others must be. */
-const prompt = z.union([z.string(), z.array(z.string()).min(1), tokens, z.array(tokens).min(1)]);
+type Prompts = Prompt | readonly Prompt[];
 
 export const completionBody = z.looseObject({
   model: z.string().trim().min(1),
-  prompt,
+  prompt: z.custom<Prompts>().superRefine((prompt, context) => checkTexts(prompt, context, 0)),
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
   suffix: z.string().nullish(),

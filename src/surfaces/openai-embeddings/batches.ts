@@ -11,7 +11,6 @@ import { printAnswer, printVectors, type Print } from './answer.ts';
  * Inputs of one call. Enough to fill a batch of an accelerator, so that calls cost nothing; few
  * enough that the largest request keeps ten servers busy with three calls each, that a call which
  * fails repeats little, and that reading its answer holds up the others for some milliseconds only.
- * docs/performance.md has the numbers.
  */
 export const MAX_PART_INPUTS = 64;
 

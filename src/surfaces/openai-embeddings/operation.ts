@@ -4,9 +4,9 @@ import { createCollector } from '../../core/collect.ts';
 import type { EmbeddingRequest } from '../../core/embedding.ts';
 import type { Operation } from '../../core/operation.ts';
 import type { DecodeLimits } from '../../core/ports.ts';
+import { decodeTexts } from '../texts.ts';
 import { checkVectors, printAnswer, printVectors, type Print } from './answer.ts';
 import { MAX_PART_INPUTS, splitInputs } from './batches.ts';
-import { decodeInputs, hasTokens } from './tokens.ts';
 
 const HINT = 'Send fewer inputs at a time.';
 
@@ -16,12 +16,12 @@ export function createEmbeddingOperation(request: EmbeddingRequest, limits: Deco
     ...toCall(request, limits, (answer) =>
       printAnswer(printVectors(answer, encoding, 0), model, answer.usage),
     ),
-    ...(hasTokens(request) && {
+    ...(inputs.some((input) => typeof input !== 'string') && {
       prepare: async (kinds, { decodeTokens }) =>
         createEmbeddingOperation(
           kinds.every(({ embedding }) => embedding.takesTokens)
             ? request
-            : await decodeInputs(request, decodeTokens),
+            : { ...request, texts: await decodeTexts(inputs, 'input', decodeTokens) },
           limits,
         ),
     }),

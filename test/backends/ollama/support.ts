@@ -19,6 +19,7 @@ export function targetOf(model: Partial<UpstreamModel> = {}, serverVersion = '0.
       headers: {},
       weight: 1,
       maxConcurrency: 1,
+      queue: 0,
       timeouts: { connectMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 1 },
     },
     upstreamModel: 'm',

@@ -28,6 +28,7 @@ export function targetOf(kind: KindName, more: Partial<Target> = {}): Target {
       headers: {},
       weight: 1,
       maxConcurrency: 1,
+      queue: 0,
       timeouts: { connectMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 1 },
     },
     upstreamModel: 'upstream-e',
