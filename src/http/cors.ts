@@ -13,8 +13,8 @@ const PREFLIGHT_MAX_AGE_SECONDS = 86_400;
 export function crossOrigin(origins: readonly string[]): RequestHandler {
   return cors({
     origin: origins.includes('*') ? '*' : [...origins],
-    methods: ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'],
-    exposedHeaders: ['x-request-id', 'retry-after'],
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+    exposedHeaders: ['x-request-id', 'retry-after', 'x-should-retry', 'x-gateway-ignored-params'],
     maxAge: PREFLIGHT_MAX_AGE_SECONDS,
   });
 }

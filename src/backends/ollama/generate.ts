@@ -97,6 +97,9 @@ function refuseUnable(body: CompletionBody, { model }: Target): void {
       message: `Unsupported parameter: '${param}' is not supported with this model. ${reason}`,
       param,
     });
+  if (body.max_tokens === 0) {
+    throw refuse('max_tokens', 'Its backend would take 0 for no limit. Ask for 1 or more.');
+  }
   if (typeof body.best_of === 'number' && body.best_of > (body.n ?? 1)) {
     throw refuse('best_of', 'Its backend cannot rank answers. Ask for all of them with n.');
   }

@@ -20,7 +20,8 @@ export const completionBody = z.looseObject({
   n: integer.min(1).max(128).nullish(),
   best_of: integer.min(0).max(20).nullish(),
   logprobs: integer.min(0).max(5).nullish(),
-  max_tokens: integer.min(1).nullish(),
+  // None at all: who wants the probabilities of the prompt echoes it.
+  max_tokens: integer.min(0).nullish(),
   temperature: between(0, 2),
   top_p: between(0, 1),
   frequency_penalty: between(-2, 2),

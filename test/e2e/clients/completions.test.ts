@@ -156,7 +156,7 @@ describe.each([
     [{ prompt: [] }, 'prompt'],
     [{ prompt: 7 }, 'prompt'],
     [{ prompt: [[]] }, 'prompt[0]'],
-    [{ max_tokens: 0 }, 'max_tokens'],
+    [{ max_tokens: -1 }, 'max_tokens'],
     [{ logprobs: 6 }, 'logprobs'],
     [{ best_of: 1, n: 2 }, 'best_of'],
     [{ stream_options: {} }, 'stream_options'],
@@ -249,6 +249,7 @@ models: { m: { completionTemplate: true } }`,
 
   it.each([
     [{ best_of: 2 }, 'best_of'],
+    [{ max_tokens: 0 }, 'max_tokens'],
     [{ logit_bias: { 1: 1 } }, 'logit_bias'],
   ])('is not asked for %j', async (members, param) => {
     const { client, backend } = await open(OLLAMA);
