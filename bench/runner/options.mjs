@@ -9,7 +9,7 @@ const HELP = `node bench/run.mjs [options]
   --rounds N            how often each figure is taken (3); medians are reported
   --json FILE           writes every single figure there as well
   --build DIR           the build to measure (dist)
-  --gateway-flags '…'   flags of Node for the gateway, separated by spaces
+  --gateway-flags='…'   flags of Node for the gateway, separated by spaces
   --help`;
 
 /**

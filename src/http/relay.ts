@@ -83,8 +83,8 @@ function createBodyOutput(res: ServerResponse): Output {
 /**
  * Chunks are framed here and written to the socket as one string: res.write makes four writes of
  * one, gathers them until the next tick and copies each. That is the largest single cost of a
- * token in Node; docs/performance.md has the numbers. Where there is no such socket (HTTP/1.0, an
- * answer that waits for an earlier one on its connection) res.write does it.
+ * token in Node. Where there is no such socket (HTTP/1.0, an answer that waits for an earlier one
+ * on its connection) res.write does it.
  */
 function createStreamOutput(res: ServerResponse): Output {
   let socket: Socket | undefined;
