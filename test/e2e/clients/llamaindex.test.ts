@@ -8,7 +8,6 @@ import { createSetup, KINDS_OF_STREAM } from '../../support/setup.ts';
 import { failureOf } from './failure-of.ts';
 import {
   breakingAfter,
-  fallingSilentAfter,
   modelUnknown,
   speaking,
   USAGE,
@@ -128,15 +127,6 @@ describe.each(KINDS_OF_STREAM)('llamaindex in front of %s', (_, variable) => {
     );
     expect(text).toBe('one two');
     expect(error).toMatchObject({ code: 'upstream_error' });
-  });
-
-  it('that leaves in the middle of a stream closes the backend’s connection', async () => {
-    const { llm, backend } = await open(variable, fallingSilentAfter('one'));
-    for await (const { delta } of await llm.chat({ messages: HELLO, stream: true })) {
-      if (delta === 'one') break;
-    }
-    await backend.calls[0]?.closed;
-    expect(backend.calls).toHaveLength(1);
   });
 });
 
