@@ -2,7 +2,8 @@
 
 import express, { type Express } from 'express';
 import type { SurfaceContext } from './core/operation.ts';
-import type { BackendStatus, Catalog, Keyring, Logger, Meter, Now, Pool } from './core/ports.ts';
+import type { Keyring, Logger, Meter, Now } from './core/exchange.ts';
+import type { BackendStatus, Catalog, Pool } from './core/fleet.ts';
 import type { Dispatch } from './gateway/dispatch.ts';
 import type { Watch } from './gateway/watch.ts';
 import { authenticate } from './http/authenticate.ts';

@@ -6,7 +6,7 @@ import { configDotenv } from 'dotenv';
 import { createApp } from './app.ts';
 import { ConfigError, CONFIG_EXIT_CODE } from './config/fault.ts';
 import { loadConfig, toBackend, type Config } from './config/load.ts';
-import type { Backend, BackendAddress } from './core/ports.ts';
+import type { Backend, BackendAddress } from './core/fleet.ts';
 import { createDeps, type Deps } from './deps.ts';
 import { isWorker, obeyPrimary, runPrimary } from './node/cluster.ts';
 import { detectBackends, LOCAL_CANDIDATES } from './node/detect.ts';

@@ -1,6 +1,6 @@
 /** What a person sees who starts the gateway on a terminal: what was found and what to type next. */
 
-import type { BackendStatus, ListedModel } from './core/ports.ts';
+import type { BackendStatus, ListedModel } from './core/fleet.ts';
 
 export interface StartupFacts {
   readonly version: string;

@@ -2,7 +2,7 @@
 
 import { createOllamaDecoder } from '../../src/backends/ollama/stream.ts';
 import { createChatPassthrough } from '../../src/backends/openai/stream.ts';
-import type { AnswerShape, DecodeLimits } from '../../src/core/ports.ts';
+import type { AnswerShape, DecodeLimits } from '../../src/core/kind.ts';
 import type { ByteText, Converter } from '../../src/core/stream.ts';
 import { chatFormat } from '../../src/surfaces/openai-chat/operation.ts';
 

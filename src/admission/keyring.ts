@@ -1,7 +1,7 @@
 /** Who may enter: API keys, kept as hashes only. */
 
 import { GatewayError } from '../core/errors.ts';
-import type { Client, Keyring } from '../core/ports.ts';
+import type { Client, Keyring } from '../core/exchange.ts';
 
 export interface ApiKey {
   readonly name: string;

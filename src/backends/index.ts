@@ -1,6 +1,7 @@
 /** Every kind of backend, one line each. */
 
-import type { BackendKind, KindName } from '../core/ports.ts';
+import type { KindName } from '../core/fleet.ts';
+import type { BackendKind } from '../core/kind.ts';
 import { ollama } from './ollama/index.ts';
 import { llamacpp, lmstudio, openai, vllm } from './openai/index.ts';
 

@@ -1,7 +1,7 @@
 /** Environment and file → one frozen Config, or one error that lists every fault. */
 
 import { isJsonObject } from '../core/json.ts';
-import type { Alias, Backend, BackendAddress, KindName } from '../core/ports.ts';
+import type { Alias, Backend, BackendAddress, KindName } from '../core/fleet.ts';
 import { readEnv, type Env, type EnvSettings, type ReadFile } from './env.ts';
 import { ConfigError } from './fault.ts';
 import { createLocator, crossFaults, toFaults, type Locate } from './faults.ts';

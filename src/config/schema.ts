@@ -1,7 +1,7 @@
 /** Every setting with its type, default and meaning. docs/configuration.md lists the same; a test compares them. */
 
 import * as z from 'zod';
-import { KINDS, MODEL_TYPES } from '../core/ports.ts';
+import { KINDS, MODEL_TYPES } from '../core/fleet.ts';
 import { REASONING_KEYS } from '../core/reasoning.ts';
 
 const whole = (low: number, high: number) => z.int().min(low).max(high);

@@ -1,7 +1,7 @@
 /** The converter of an answer in one piece: it collects the body, and converts it when it is whole. */
 
 import { GatewayError } from './errors.ts';
-import type { DecodeLimits } from './ports.ts';
+import type { DecodeLimits } from './kind.ts';
 import type { ByteText, Converter, Owned, Usage } from './stream.ts';
 
 export interface Collected {

@@ -1,7 +1,9 @@
 /** The canonical text completion request, and what a kind of backend does with it. */
 
 import type { Maybe } from './chat.ts';
-import type { AnswerShape, DecodeLimits, Target, UpstreamRequest } from './ports.ts';
+import type { Target } from './fleet.ts';
+import type { AnswerShape, DecodeLimits } from './kind.ts';
+import type { UpstreamRequest } from './upstream.ts';
 import type { Converter, Encoder } from './stream.ts';
 
 /** A text, or the tokens of one. */

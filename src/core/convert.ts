@@ -1,7 +1,7 @@
 /** The converter of one chat answer: decoder and encoder joined, or a passthrough between equal formats. */
 
 import type { ChatRequest } from './chat.ts';
-import type { AnswerShape, BackendKind, ChatFormat, DecodeLimits } from './ports.ts';
+import type { AnswerShape, BackendKind, ChatFormat, DecodeLimits } from './kind.ts';
 import type { Converter, Decoder, Encoder } from './stream.ts';
 
 export function createConverter(

@@ -1,6 +1,7 @@
 /** The canonical embedding request and answer, and what a kind of backend does with them. */
 
-import type { Target, UpstreamRequest } from './ports.ts';
+import type { Target } from './fleet.ts';
+import type { UpstreamRequest } from './upstream.ts';
 import type { ByteText, Usage } from './stream.ts';
 
 /** A text, or the tokens of one. */

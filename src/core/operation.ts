@@ -1,6 +1,8 @@
 /** What a surface makes of a request: all that the data path needs to get an answer and to tell it. */
 
-import type { BackendKind, DecodeLimits, Target, UpstreamRequest } from './ports.ts';
+import type { Target } from './fleet.ts';
+import type { BackendKind, DecodeLimits } from './kind.ts';
+import type { UpstreamRequest } from './upstream.ts';
 import type { GatewayError } from './errors.ts';
 import type { ReasoningKeys } from './reasoning.ts';
 import type { ByteText, Converter, Usage } from './stream.ts';

@@ -2,23 +2,10 @@
 
 import { GatewayError, toGatewayError } from '../core/errors.ts';
 import type { Helpers, Operation } from '../core/operation.ts';
-import type {
-  ActiveExchange,
-  BackendKind,
-  Catalog,
-  Exchange,
-  ExchangeRecord,
-  KindName,
-  Lease,
-  Now,
-  Pool,
-  Relay,
-  Resolution,
-  Send,
-  StreamStatus,
-  Target,
-  UpstreamBody,
-} from '../core/ports.ts';
+import type { ActiveExchange, Exchange, ExchangeRecord, Now, Relay, StreamStatus } from '../core/exchange.ts';
+import type { Catalog, KindName, Lease, Pool, Resolution, Target } from '../core/fleet.ts';
+import type { BackendKind } from '../core/kind.ts';
+import type { Send, UpstreamBody } from '../core/upstream.ts';
 import type { ByteText, Usage } from '../core/stream.ts';
 import { runParts } from './parts.ts';
 import { pump, type Milestones } from './pump.ts';

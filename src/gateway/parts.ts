@@ -2,7 +2,7 @@
 
 import { GatewayError, toGatewayError } from '../core/errors.ts';
 import type { Operation, PartResult, Split } from '../core/operation.ts';
-import type { Exchange, Relay } from '../core/ports.ts';
+import type { Exchange, Relay } from '../core/exchange.ts';
 import type { ByteText, Owned, Usage } from '../core/stream.ts';
 
 /** Calls of one exchange that are under way at the same time. */

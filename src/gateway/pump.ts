@@ -1,7 +1,8 @@
 /** The data path of an answer: upstream reads → converter → relay, one write per read. */
 
 import { toGatewayError } from '../core/errors.ts';
-import type { Exchange, Now, UpstreamBody } from '../core/ports.ts';
+import type { Exchange, Now } from '../core/exchange.ts';
+import type { UpstreamBody } from '../core/upstream.ts';
 import type { ByteText, Converter } from '../core/stream.ts';
 import type { Watched } from './watch.ts';
 

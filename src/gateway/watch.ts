@@ -1,7 +1,8 @@
 /** The limits on silence and the heartbeats of all exchanges, kept by one tick instead of timers. */
 
 import { GatewayError } from '../core/errors.ts';
-import type { Now, Relay, Timeouts } from '../core/ports.ts';
+import type { Now, Relay } from '../core/exchange.ts';
+import type { Timeouts } from '../core/fleet.ts';
 
 /** Silence after which a comment is sent, in milliseconds; 0 turns it off. */
 export interface Heartbeat {

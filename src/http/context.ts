@@ -2,7 +2,7 @@
 
 import type { RequestHandler, Response } from 'express';
 import type { JsonObject } from '../core/json.ts';
-import type { ExchangeRecord, Logger, Meter, Now } from '../core/ports.ts';
+import type { ExchangeRecord, Logger, Meter, Now } from '../core/exchange.ts';
 
 export interface RequestContext {
   readonly id: string;

@@ -3,7 +3,7 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import { GatewayError, toGatewayError } from '../core/errors.ts';
 import type { Surface } from '../core/operation.ts';
-import type { Logger } from '../core/ports.ts';
+import type { Logger } from '../core/exchange.ts';
 import { contextOf } from './context.ts';
 
 /** How long a client is to wait when the failure does not say. */

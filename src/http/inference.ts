@@ -2,7 +2,7 @@
 
 import type { RequestHandler } from 'express';
 import type { Surface, SurfaceContext } from '../core/operation.ts';
-import type { ExchangeRecord, Meter, Relay } from '../core/ports.ts';
+import type { ExchangeRecord, Meter, Relay } from '../core/exchange.ts';
 import type { Dispatch } from '../gateway/dispatch.ts';
 import { readBody } from './body.ts';
 import { contextOf, type RequestContext } from './context.ts';

@@ -2,7 +2,7 @@
 
 import type { RequestHandler } from 'express';
 import { GatewayError } from '../core/errors.ts';
-import type { Catalog, ListedModel } from '../core/ports.ts';
+import type { Catalog, ListedModel } from '../core/fleet.ts';
 
 export function listModels(catalog: Catalog): RequestHandler {
   return (_req, res) => {

@@ -1,7 +1,7 @@
 /** What operators and orchestrators ask for: health, readiness, metrics, the API's description. */
 
 import type { RequestHandler } from 'express';
-import type { BackendStatus } from '../core/ports.ts';
+import type { BackendStatus } from '../core/fleet.ts';
 
 /** The process runs. Says nothing of backends: a restart would not mend them. */
 export const live: RequestHandler = (_req, res) => {

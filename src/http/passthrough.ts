@@ -3,16 +3,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
 import { GatewayError, toGatewayError } from '../core/errors.ts';
-import type {
-  BackendStatus,
-  Catalog,
-  ExchangeRecord,
-  Lease,
-  Now,
-  Pool,
-  StreamStatus,
-  Target,
-} from '../core/ports.ts';
+import type { ExchangeRecord, Now, StreamStatus } from '../core/exchange.ts';
+import type { BackendStatus, Catalog, Lease, Pool, Target } from '../core/fleet.ts';
 import { readBody } from './body.ts';
 import { contextOf } from './context.ts';
 import type { Forward, ForwardDeps } from './forward.ts';

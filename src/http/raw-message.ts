@@ -2,7 +2,7 @@
 
 import { GatewayError } from '../core/errors.ts';
 import { isJsonObject, parseJson } from '../core/json.ts';
-import type { Backend } from '../core/ports.ts';
+import type { Backend } from '../core/fleet.ts';
 import { printMembers, sliceMembers } from '../wire/json-slice.ts';
 
 /** Lower-case names. */

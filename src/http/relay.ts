@@ -3,7 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { GatewayError } from '../core/errors.ts';
-import type { Relay } from '../core/ports.ts';
+import type { Relay } from '../core/exchange.ts';
 import type { ByteText, Owned } from '../core/stream.ts';
 
 const STREAM_HEADERS = {

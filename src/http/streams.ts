@@ -2,7 +2,7 @@
 
 import type { RequestHandler } from 'express';
 import { GatewayError } from '../core/errors.ts';
-import type { ActiveExchange, Keyring, Now, StreamStatus } from '../core/ports.ts';
+import type { ActiveExchange, Keyring, Now, StreamStatus } from '../core/exchange.ts';
 
 export interface StreamsDeps {
   readonly active: () => Iterable<ActiveExchange>;

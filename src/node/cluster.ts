@@ -1,7 +1,7 @@
 /** Several processes on one port: the primary forks workers, replaces those that die, and drains all. */
 
 import cluster, { type Worker } from 'node:cluster';
-import type { Logger } from '../core/ports.ts';
+import type { Logger } from '../core/exchange.ts';
 import { answerMetricsRequests } from './cluster-metrics.ts';
 
 /** A worker that dies at once is replaced ever more slowly. */

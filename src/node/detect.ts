@@ -1,6 +1,6 @@
 /** Looks for model servers on this machine, for when nothing is configured. */
 
-import type { Backend, BackendAddress, Discover } from '../core/ports.ts';
+import type { Backend, BackendAddress, Discover } from '../core/fleet.ts';
 
 /** The ports on which these servers listen when nobody told them otherwise. */
 export const LOCAL_CANDIDATES: readonly BackendAddress[] = [

@@ -2,7 +2,8 @@
 
 import type { ListResponse, Ollama, ShowResponse } from 'ollama/browser';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
-import type { Backend, Discover, Discovery, Send, UpstreamModel } from '../core/ports.ts';
+import type { Backend, Discover, Discovery, UpstreamModel } from '../core/fleet.ts';
+import type { Send } from '../core/upstream.ts';
 import { createUpstreamFetch } from './upstream-fetch.ts';
 
 /** Descriptions asked for at the same time. */

@@ -6,7 +6,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { type GatewayError, toGatewayError } from '../core/errors.ts';
-import type { BodyReader, UpstreamBody, UpstreamResponse } from '../core/ports.ts';
+import type { BodyReader, UpstreamBody, UpstreamResponse } from '../core/upstream.ts';
 import type { ByteText } from '../core/stream.ts';
 import { closeParser, createResponseParser, pushBytes, resetParser } from '../wire/http1.ts';
 import {

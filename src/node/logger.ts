@@ -2,7 +2,7 @@
 
 import winston from 'winston';
 import { GatewayError, withoutAddresses } from '../core/errors.ts';
-import type { Logger } from '../core/ports.ts';
+import type { Logger } from '../core/exchange.ts';
 
 export interface LoggerOptions {
   readonly level: 'error' | 'warn' | 'info' | 'debug';

@@ -3,7 +3,8 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { createClusterRender } from './cluster-metrics.ts';
 import { isWorker } from './cluster.ts';
-import type { ActiveExchange, BackendStatus, ExchangeRecord, Meter, StreamStatus } from '../core/ports.ts';
+import type { ActiveExchange, ExchangeRecord, Meter, StreamStatus } from '../core/exchange.ts';
+import type { BackendStatus } from '../core/fleet.ts';
 
 export interface Metrics extends Meter {
   render(): Promise<{ contentType: string; body: string }>;

@@ -1,6 +1,7 @@
 /** Sends requests to backends: chooses the client by the backend's url and adds what every request has. */
 
-import type { Backend, Send } from '../core/ports.ts';
+import type { Backend } from '../core/fleet.ts';
+import type { Send } from '../core/upstream.ts';
 import { createHttp1Transport } from './http1.ts';
 import type { Transport } from './transport.ts';
 

@@ -4,7 +4,7 @@ import { createServer as createHttpServer, IncomingMessage, ServerResponse, type
 import type { AddressInfo } from 'node:net';
 import type { Express } from 'express';
 import { GatewayError } from '../core/errors.ts';
-import type { ActiveExchange } from '../core/ports.ts';
+import type { ActiveExchange } from '../core/exchange.ts';
 
 /** Load balancers keep connections for 60 s; the side that closes first must be theirs. */
 const KEEP_ALIVE_MS = 75_000;

@@ -1,7 +1,7 @@
 /** What a client for upstream connections must do, and the failures that all of them share. */
 
 import { GatewayError } from '../core/errors.ts';
-import type { UpstreamResponse } from '../core/ports.ts';
+import type { UpstreamResponse } from '../core/upstream.ts';
 
 export interface WireRequest {
   readonly method: 'GET' | 'POST';

@@ -2,7 +2,7 @@
 
 import { Agent, type Dispatcher } from 'undici';
 import { GatewayError, toGatewayError } from '../core/errors.ts';
-import type { BodyReader, UpstreamResponse } from '../core/ports.ts';
+import type { BodyReader, UpstreamResponse } from '../core/upstream.ts';
 import type { ByteText } from '../core/stream.ts';
 import { connectFailure, connectionLost, connectTimeout, type Transport } from './transport.ts';
 

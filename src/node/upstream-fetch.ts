@@ -1,7 +1,8 @@
 /** A `fetch` that goes through the gateway's own connections, for clients that want one. */
 
 import { GatewayError } from '../core/errors.ts';
-import type { Backend, Send, UpstreamBody } from '../core/ports.ts';
+import type { Backend } from '../core/fleet.ts';
+import type { Send, UpstreamBody } from '../core/upstream.ts';
 
 /** Of a model list or description: forty backends with hundreds of models stay far below. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;

@@ -9,7 +9,7 @@ import type {
   Resolution,
   Target,
   UpstreamModel,
-} from '../core/ports.ts';
+} from '../core/fleet.ts';
 
 type Fixed = Pick<Alias, 'options' | 'requestOptions' | 'completionTemplate'>;
 const NOTHING_FIXED: Fixed = { options: {}, requestOptions: [], completionTemplate: false };

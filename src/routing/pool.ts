@@ -1,7 +1,8 @@
 /** The backends with what is known of their state, and the leases on them: the only mutable state of routing. */
 
 import { GatewayError } from '../core/errors.ts';
-import type { Backend, Discovery, Lease, Now, Pool, Target } from '../core/ports.ts';
+import type { Now } from '../core/exchange.ts';
+import type { Backend, Discovery, Lease, Pool, Target } from '../core/fleet.ts';
 import { select, type Candidate } from './select.ts';
 
 /** Weight of the newest sample in the moving average of latency. */

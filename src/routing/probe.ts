@@ -1,6 +1,7 @@
 /** Keeps the pool's knowledge of its backends fresh. */
 
-import type { Backend, Discover, Logger, Pool } from '../core/ports.ts';
+import type { Logger } from '../core/exchange.ts';
+import type { Backend, Discover, Pool } from '../core/fleet.ts';
 
 export interface Prober {
   /** Probes every backend that is not being probed. Never rejects. */

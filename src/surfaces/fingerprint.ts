@@ -1,4 +1,4 @@
-import type { Target } from '../core/ports.ts';
+import type { Target } from '../core/fleet.ts';
 
 /** `fp_` and eight digits that change when the model or its server does (FNV-1a). */
 export function fingerprintOf({ serverVersion, model, upstreamModel }: Target): string {

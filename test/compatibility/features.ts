@@ -1,6 +1,6 @@
 /** What works with which kind of backend, with the test that proves it. The table of the README. */
 
-import { KINDS, type KindName } from '../../src/core/ports.ts';
+import { KINDS, type KindName } from '../../src/core/fleet.ts';
 
 /** One cell or several of a row. */
 interface Proof {

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from '@jest/globals';
 import OpenAI from 'openai';
-import { KINDS, type KindName } from '../../src/core/ports.ts';
+import { KINDS, type KindName } from '../../src/core/fleet.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { ollamaDone, ollamaToken, sse, type Script } from '../support/scripted-backend.ts';
 import { createSetup } from '../support/setup.ts';

@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { createChatDecoder, ollama } from '../../src/backends/ollama/index.ts';
 import type { ChatBody } from '../../src/core/chat.ts';
 import { GatewayError, toGatewayError } from '../../src/core/errors.ts';
-import type { AnswerShape, BackendKind } from '../../src/core/ports.ts';
+import type { AnswerShape, BackendKind } from '../../src/core/kind.ts';
 import type { ByteText } from '../../src/core/stream.ts';
 import { createConverter } from '../../src/core/convert.ts';
 import { errorBody, errorEvent } from '../../src/surfaces/errors.ts';

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { createChatPassthrough } from '../../src/backends/openai/stream.ts';
 import { createOllamaDecoder } from '../../src/backends/ollama/stream.ts';
 import { GatewayError } from '../../src/core/errors.ts';
-import type { AnswerShape } from '../../src/core/ports.ts';
+import type { AnswerShape } from '../../src/core/kind.ts';
 import type { ByteText } from '../../src/core/stream.ts';
 import { createStreamEncoder } from '../../src/surfaces/openai-chat/stream.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/wire/utf8.ts';

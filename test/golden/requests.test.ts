@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ollama } from '../../src/backends/ollama/index.ts';
 import type { GatewayError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/core/json.ts';
-import type { Target } from '../../src/core/ports.ts';
+import type { Target } from '../../src/core/fleet.ts';
 import { toChatRequest } from '../../src/surfaces/openai-chat/request.ts';
 import { targetOf } from '../backends/ollama/support.ts';
 import { more } from './vectors.ts';

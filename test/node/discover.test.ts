@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { createDiscover, stopsOf } from '../../src/node/discover.ts';
 import { createSender } from '../../src/node/send.ts';
 import { toBackend } from '../../src/config/load.ts';
-import type { Discovery, KindName } from '../../src/core/ports.ts';
+import type { Discovery, KindName } from '../../src/core/fleet.ts';
 import { createSetup } from '../support/setup.ts';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,7 +1,7 @@
 /** Names of models and where they lead. */
 
 import { describe, expect, it } from '@jest/globals';
-import type { Alias, Backend, BackendStatus, Catalog, KindName } from '../../src/core/ports.ts';
+import type { Alias, Backend, BackendStatus, Catalog, KindName } from '../../src/core/fleet.ts';
 import { createCatalog } from '../../src/routing/catalog.ts';
 
 function statusOf(name: string, kind: KindName, models: readonly string[] | undefined): BackendStatus {

@@ -3,7 +3,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { GatewayError } from '../../src/core/errors.ts';
-import type { Backend, Discovery, Lease, Pool, Target } from '../../src/core/ports.ts';
+import type { Backend, Discovery, Lease, Pool, Target } from '../../src/core/fleet.ts';
 import { createPool } from '../../src/routing/pool.ts';
 
 function backendOf(name: string, more: Partial<Backend> = {}): Backend {

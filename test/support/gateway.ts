@@ -3,7 +3,7 @@
 import { createApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { JsonObject } from '../../src/core/json.ts';
-import type { Logger } from '../../src/core/ports.ts';
+import type { Logger } from '../../src/core/exchange.ts';
 import { createDeps, type Deps } from '../../src/deps.ts';
 import { createServer } from '../../src/node/server.ts';
 

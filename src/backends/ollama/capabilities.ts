@@ -2,7 +2,7 @@
 
 import type { ChatMessage, ChatRequest, ContentPart } from '../../core/chat.ts';
 import { GatewayError } from '../../core/errors.ts';
-import type { Target } from '../../core/ports.ts';
+import type { Target } from '../../core/fleet.ts';
 import type { ToolPlan } from './tool-choice.ts';
 
 /** Throws GatewayError (400). A model whose capabilities are not known is asked. */

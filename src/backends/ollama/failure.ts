@@ -2,7 +2,7 @@
 
 import { GatewayError, withoutAddresses } from '../../core/errors.ts';
 import { isJsonObject, parseJson } from '../../core/json.ts';
-import type { FailedResponse } from '../../core/ports.ts';
+import type { FailedResponse } from '../../core/kind.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
 
 /** "does not support tools" and its kin, with the field that asked for it. */

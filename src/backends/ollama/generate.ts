@@ -5,7 +5,9 @@ import type { CompletionBody, CompletionMethods, CompletionRequest } from '../..
 import { joinConverter } from '../../core/convert.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
-import type { DecodeLimits, Target, UpstreamRequest } from '../../core/ports.ts';
+import type { Target } from '../../core/fleet.ts';
+import type { DecodeLimits } from '../../core/kind.ts';
+import type { UpstreamRequest } from '../../core/upstream.ts';
 import type { ChatSink, Decoder, Owned } from '../../core/stream.ts';
 import { toJsonText } from '../../wire/json-string.ts';
 import { createLineReader } from '../../wire/lines.ts';

@@ -1,7 +1,7 @@
 /** The kind `ollama`: native /api/chat, never the OpenAI layer of the server. */
 
 import type { ChatRequest } from '../../core/chat.ts';
-import type { BackendKind, DecodeLimits } from '../../core/ports.ts';
+import type { BackendKind, DecodeLimits } from '../../core/kind.ts';
 import type { ChatSink, Decoder } from '../../core/stream.ts';
 import { ollamaEmbedding } from './embed.ts';
 import { asForcedCall, asWholeCalls } from './forced-call.ts';

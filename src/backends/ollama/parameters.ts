@@ -3,7 +3,7 @@
 import type { ChatBody, ChatRequest } from '../../core/chat.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
-import type { Target } from '../../core/ports.ts';
+import type { Target } from '../../core/fleet.ts';
 import { canThink } from './think.ts';
 
 /** OpenAI's parameters that are mapped or emulated. */

@@ -3,7 +3,8 @@
 import type { ChatRequest as OllamaChatRequest } from 'ollama';
 import type { ChatBody, ChatRequest, ResponseFormat } from '../../core/chat.ts';
 import type { JsonObject } from '../../core/json.ts';
-import type { Target, UpstreamRequest } from '../../core/ports.ts';
+import type { Target } from '../../core/fleet.ts';
+import type { UpstreamRequest } from '../../core/upstream.ts';
 import { checkCapabilities } from './capabilities.ts';
 import { printMessages } from './messages.ts';
 import { extraOptions, refuseUnsupported } from './parameters.ts';

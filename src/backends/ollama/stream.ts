@@ -1,7 +1,7 @@
 /** Ollama's NDJSON chat stream → calls on a sink. */
 
 import type { ByteText, ChatSink, Decoder, JsonText, Owned, ToolCall } from '../../core/stream.ts';
-import type { DecodeLimits } from '../../core/ports.ts';
+import type { DecodeLimits } from '../../core/kind.ts';
 import { isJsonObject } from '../../core/json.ts';
 import { endOfJsonString, sliceJsonText, toJsonText } from '../../wire/json-string.ts';
 import { sliceJson } from '../../wire/json-slice.ts';

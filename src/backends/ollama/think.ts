@@ -2,7 +2,7 @@
 
 import { REASONING_EFFORTS, type ChatBody, type ReasoningEffort } from '../../core/chat.ts';
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
-import type { Target } from '../../core/ports.ts';
+import type { Target } from '../../core/fleet.ts';
 
 export type Think = boolean | 'low' | 'medium' | 'high' | 'max';
 

@@ -10,7 +10,9 @@ import type {
 import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
 import { countCharacters } from '../../core/legacy-logprobs.ts';
-import type { DecodeLimits, Target, UpstreamRequest } from '../../core/ports.ts';
+import type { Target } from '../../core/fleet.ts';
+import type { DecodeLimits } from '../../core/kind.ts';
+import type { UpstreamRequest } from '../../core/upstream.ts';
 import type { ByteText, Converter, Owned, Usage } from '../../core/stream.ts';
 import { createEventReader } from '../../wire/events.ts';
 import { printMembers } from '../../wire/json-slice.ts';

@@ -3,7 +3,8 @@
 import type { EmbeddingAnswer, EmbeddingMethods, EmbeddingRequest, Vector } from '../../core/embedding.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject, parseJson } from '../../core/json.ts';
-import type { Target, UpstreamRequest } from '../../core/ports.ts';
+import type { Target } from '../../core/fleet.ts';
+import type { UpstreamRequest } from '../../core/upstream.ts';
 import type { ByteText } from '../../core/stream.ts';
 import { fromBase64 } from '../../wire/float32.ts';
 import { printMembers } from '../../wire/json-slice.ts';

@@ -2,7 +2,7 @@
 
 import { GatewayError, withoutAddresses } from '../../core/errors.ts';
 import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
-import type { FailedResponse } from '../../core/ports.ts';
+import type { FailedResponse } from '../../core/kind.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
 
 /** The fields of an error, wherever a server put them. */

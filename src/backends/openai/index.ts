@@ -1,6 +1,6 @@
 /** The kinds that speak OpenAI's own format, by what they accept. */
 
-import type { BackendKind } from '../../core/ports.ts';
+import type { BackendKind } from '../../core/kind.ts';
 import { createCompletionMethods, type CompletionDialect } from './completions.ts';
 import { createEmbeddingMethods, type EmbeddingDialect } from './embeddings.ts';
 import { openaiFailure } from './failure.ts';

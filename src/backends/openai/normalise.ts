@@ -6,7 +6,7 @@
 
 import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
-import type { AnswerShape } from '../../core/ports.ts';
+import type { AnswerShape } from '../../core/kind.ts';
 import type { FinishReason, Usage } from '../../core/stream.ts';
 
 const FINISH_REASONS: ReadonlySet<unknown> = new Set<FinishReason>([

@@ -1,7 +1,7 @@
 /** The converter between equal formats: streams chunk by chunk, whole answers when they are whole. */
 
 import { createCollector } from '../../core/collect.ts';
-import type { AnswerShape, DecodeLimits } from '../../core/ports.ts';
+import type { AnswerShape, DecodeLimits } from '../../core/kind.ts';
 import type { Converter } from '../../core/stream.ts';
 import { decodeUtf8, encodeUtf8 } from '../../wire/utf8.ts';
 import { toResult } from './result.ts';

@@ -1,7 +1,8 @@
 /** The client's own request body with the few members that must differ for the backend. */
 
 import type { ChatMessage, ChatRequest } from '../../core/chat.ts';
-import type { Target, UpstreamRequest } from '../../core/ports.ts';
+import type { Target } from '../../core/fleet.ts';
+import type { UpstreamRequest } from '../../core/upstream.ts';
 import { printMembers, sliceMembers } from '../../wire/json-slice.ts';
 
 /** How compatible servers differ from OpenAI in what they accept. */

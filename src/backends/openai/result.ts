@@ -2,7 +2,7 @@
 
 import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
-import type { AnswerShape } from '../../core/ports.ts';
+import type { AnswerShape } from '../../core/kind.ts';
 import { reasoningFields } from '../../core/reasoning.ts';
 import type { Usage } from '../../core/stream.ts';
 import { spokenFailure } from './failure.ts';

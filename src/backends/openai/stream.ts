@@ -6,7 +6,7 @@
 
 import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
-import type { AnswerShape, DecodeLimits } from '../../core/ports.ts';
+import type { AnswerShape, DecodeLimits } from '../../core/kind.ts';
 import { reasoningFields } from '../../core/reasoning.ts';
 import type { ByteText, Converter, Owned } from '../../core/stream.ts';
 import { createEventReader } from '../../wire/events.ts';

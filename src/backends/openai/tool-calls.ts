@@ -1,7 +1,7 @@
 /** Pieces of streamed tool calls → pieces that every client can merge by index. */
 
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
-import type { AnswerShape } from '../../core/ports.ts';
+import type { AnswerShape } from '../../core/kind.ts';
 import type { Owned } from '../../core/stream.ts';
 import { argumentsText } from './normalise.ts';
 

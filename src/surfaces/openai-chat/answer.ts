@@ -2,7 +2,7 @@
 
 import type { ChatCompletion, ChatCompletionChunk, ChatCompletionMessageToolCall } from 'openai/resources';
 import { isJsonObject, parseJson } from '../../core/json.ts';
-import type { AnswerShape } from '../../core/ports.ts';
+import type { AnswerShape } from '../../core/kind.ts';
 import type { ReasoningFields } from '../../core/reasoning.ts';
 import type { FinishReason, ToolCall, Usage } from '../../core/stream.ts';
 import { encodeUtf8 } from '../../wire/utf8.ts';

@@ -2,7 +2,7 @@
 
 import type { ChatBody, ChatRequest } from '../../core/chat.ts';
 import type { Operation, PartResult, Split } from '../../core/operation.ts';
-import type { AnswerShape } from '../../core/ports.ts';
+import type { AnswerShape } from '../../core/kind.ts';
 import type { ByteText, Usage } from '../../core/stream.ts';
 import { printMembers, sliceMembers } from '../../wire/json-slice.ts';
 import { decodeUtf8, encodeUtf8 } from '../../wire/utf8.ts';

@@ -1,7 +1,7 @@
 /** An answer in one piece: calls on the sink → one chat.completion body, when it is complete. */
 
 import { GatewayError } from '../../core/errors.ts';
-import type { AnswerShape, DecodeLimits } from '../../core/ports.ts';
+import type { AnswerShape, DecodeLimits } from '../../core/kind.ts';
 import { reasoningFields } from '../../core/reasoning.ts';
 import type { ByteText, Encoder, FinishReason, JsonText, ToolCall, Usage } from '../../core/stream.ts';
 import type { ChatCompletion } from 'openai/resources';

@@ -1,6 +1,6 @@
 /** A streamed answer: calls on the sink → OpenAI's delta events (server-sent events). */
 
-import type { AnswerShape } from '../../core/ports.ts';
+import type { AnswerShape } from '../../core/kind.ts';
 import { reasoningFields } from '../../core/reasoning.ts';
 import type { ByteText, Encoder, JsonText, ToolCall } from '../../core/stream.ts';
 import { HOLE, splitAtHoles } from '../../wire/template.ts';

@@ -3,7 +3,7 @@
 import type { CompletionShape } from '../../core/completion.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { countCharacters, toLegacyLogprobs, type LegacyLogprobs } from '../../core/legacy-logprobs.ts';
-import type { DecodeLimits } from '../../core/ports.ts';
+import type { DecodeLimits } from '../../core/kind.ts';
 import type { ByteText, Encoder, FinishReason, JsonText, Usage } from '../../core/stream.ts';
 import { fromJsonText } from '../../wire/json-string.ts';
 import { decodeUtf8, encodeUtf8 } from '../../wire/utf8.ts';

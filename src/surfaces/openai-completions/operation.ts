@@ -3,7 +3,7 @@
 import type { CompletionRequest, CompletionShape } from '../../core/completion.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Operation, PartResult, Split, SurfaceContext } from '../../core/operation.ts';
-import type { Target } from '../../core/ports.ts';
+import type { Target } from '../../core/fleet.ts';
 import type { ByteText, Usage } from '../../core/stream.ts';
 import { decodeUtf8, encodeUtf8 } from '../../wire/utf8.ts';
 import { fingerprintOf } from '../fingerprint.ts';

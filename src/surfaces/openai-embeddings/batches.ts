@@ -3,7 +3,7 @@
 import type { EmbeddingRequest } from '../../core/embedding.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Operation, PartResult, Split } from '../../core/operation.ts';
-import type { DecodeLimits } from '../../core/ports.ts';
+import type { DecodeLimits } from '../../core/kind.ts';
 import type { Usage } from '../../core/stream.ts';
 import { printAnswer, printVectors, type Print } from './answer.ts';
 

@@ -3,7 +3,7 @@
 import { createCollector } from '../../core/collect.ts';
 import type { EmbeddingRequest } from '../../core/embedding.ts';
 import type { Operation } from '../../core/operation.ts';
-import type { DecodeLimits } from '../../core/ports.ts';
+import type { DecodeLimits } from '../../core/kind.ts';
 import { decodeTexts } from '../texts.ts';
 import { checkVectors, printAnswer, printVectors, type Print } from './answer.ts';
 import { MAX_PART_INPUTS, splitInputs } from './batches.ts';

@@ -2,7 +2,7 @@
 
 import { ollama } from '../../../src/backends/ollama/index.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
-import type { Target, UpstreamModel } from '../../../src/core/ports.ts';
+import type { Target, UpstreamModel } from '../../../src/core/fleet.ts';
 import { createConverter } from '../../../src/core/convert.ts';
 import { chatFormat, toShape } from '../../../src/surfaces/openai-chat/operation.ts';
 import { toChatRequest } from '../../../src/surfaces/openai-chat/request.ts';

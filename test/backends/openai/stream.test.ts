@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { createChatPassthrough } from '../../../src/backends/openai/stream.ts';
 import { GatewayError } from '../../../src/core/errors.ts';
-import type { AnswerShape } from '../../../src/core/ports.ts';
+import type { AnswerShape } from '../../../src/core/kind.ts';
 import type { ByteText } from '../../../src/core/stream.ts';
 import { errorEvent } from '../../../src/surfaces/errors.ts';
 import { decodeUtf8, encodeUtf8 } from '../../../src/wire/utf8.ts';

@@ -3,7 +3,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { JsonObject } from '../../../src/core/json.ts';
-import type { KindName } from '../../../src/core/ports.ts';
+import type { KindName } from '../../../src/core/fleet.ts';
 import type { ByteText } from '../../../src/core/stream.ts';
 import { encodeUtf8 } from '../../../src/wire/utf8.ts';
 import { chunk, events, eventsOf, operationOf, records, textOf, told, type Payload } from './support.ts';

@@ -5,7 +5,7 @@ import { kinds } from '../../../src/backends/index.ts';
 import { GatewayError } from '../../../src/core/errors.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import type { Operation } from '../../../src/core/operation.ts';
-import type { KindName, Target } from '../../../src/core/ports.ts';
+import type { KindName, Target } from '../../../src/core/fleet.ts';
 import { asked, operationOf, partsOf, targetOf } from './support.ts';
 
 function failureOf(run: () => unknown): unknown {

@@ -4,7 +4,7 @@ import { kinds } from '../../../src/backends/index.ts';
 import { toGatewayError } from '../../../src/core/errors.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import type { Operation } from '../../../src/core/operation.ts';
-import type { KindName, Target } from '../../../src/core/ports.ts';
+import type { KindName, Target } from '../../../src/core/fleet.ts';
 import type { ByteText } from '../../../src/core/stream.ts';
 import { errorEvent } from '../../../src/surfaces/errors.ts';
 import { openaiCompletions } from '../../../src/surfaces/openai-completions/index.ts';

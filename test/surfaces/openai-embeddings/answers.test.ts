@@ -6,7 +6,7 @@ import { kinds } from '../../../src/backends/index.ts';
 import { toGatewayError, type GatewayError } from '../../../src/core/errors.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import type { Split } from '../../../src/core/operation.ts';
-import type { KindName } from '../../../src/core/ports.ts';
+import type { KindName } from '../../../src/core/fleet.ts';
 import type { ByteText } from '../../../src/core/stream.ts';
 import { answerOf, listOf, MAX_RESPONSE_BYTES, operationOf, targetOf, tell, type Answer } from './support.ts';
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { kinds } from '../../../src/backends/index.ts';
 import { GatewayError } from '../../../src/core/errors.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
-import { KINDS, type KindName, type Target } from '../../../src/core/ports.ts';
+import { KINDS, type KindName, type Target } from '../../../src/core/fleet.ts';
 import { ask, operationOf, targetOf, type Asked } from './support.ts';
 
 function failureOf(run: () => unknown): Partial<GatewayError> {

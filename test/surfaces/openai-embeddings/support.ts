@@ -3,7 +3,7 @@
 import { kinds } from '../../../src/backends/index.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import type { Operation } from '../../../src/core/operation.ts';
-import type { KindName, Target } from '../../../src/core/ports.ts';
+import type { KindName, Target } from '../../../src/core/fleet.ts';
 import type { Usage } from '../../../src/core/stream.ts';
 import { openaiEmbeddings } from '../../../src/surfaces/openai-embeddings/index.ts';
 import { decodeUtf8, encodeUtf8 } from '../../../src/wire/utf8.ts';

@@ -1,0 +1,98 @@
+/** The client's side of an exchange, and what is told of it when it is over. */
+
+import type { GatewayError } from './errors.ts';
+import type { JsonObject } from './json.ts';
+import type { Operation, Surface } from './operation.ts';
+import type { ByteText, Usage } from './stream.ts';
+
+/** Moves the answer to the client. The first write commits. */
+export interface Relay {
+  readonly isCommitted: boolean;
+  /** Sets a header of the answer, before the commit; undefined takes it back. */
+  header(name: string, value: string | undefined): void;
+  /** false: the client reads slower than this is written; wait for `onDrain`. */
+  write(bytes: ByteText): boolean;
+  /** A comment that keeps idle connections open. Commits. Only for streams. */
+  heartbeat(): void;
+  end(bytes: ByteText): void;
+  onDrain: (() => void) | undefined;
+  /** Why nothing more is to be got from the backend: the client left, or the gateway ends it. */
+  readonly closedBy: GatewayError | undefined;
+  onClose: ((reason: GatewayError) => void) | undefined;
+  /** Ends the exchange from our side. */
+  cut(reason: GatewayError): void;
+}
+
+/** One request with its whole reply. */
+export interface Exchange {
+  readonly id: string;
+  /** The name of the key that was used. */
+  readonly client: string;
+  readonly surface: Surface;
+  readonly isStream: boolean;
+  /** Parameters without effect are refused instead of named. */
+  readonly isStrict: boolean;
+  /** null once the answer has begun: a long stream need not hold a long prompt. */
+  operation: Operation | null;
+  readonly relay: Relay;
+  readonly startedMs: number;
+}
+
+/** An exchange that is going on, as operators see it. */
+export interface ActiveExchange {
+  readonly exchange: Exchange;
+  readonly model: string;
+  readonly backend: string;
+}
+
+/** How an exchange ended, for the stream counter. */
+export type StreamStatus = 'completed' | 'client_aborted' | 'upstream_error' | 'timeout' | 'shutdown';
+
+/** All times in milliseconds of a monotonic clock. */
+export interface ExchangeRecord {
+  readonly requestId: string;
+  readonly client: string;
+  /** A configured or discovered name, else 'other': safe as a label. */
+  readonly model: string;
+  /** Of the last attempt; '' when there was none. */
+  readonly backend: string;
+  readonly isStream: boolean;
+  readonly status: StreamStatus;
+  /** Already told to the client if the relay was committed; else to be told. */
+  readonly error: GatewayError | undefined;
+  readonly attempts: number;
+  readonly durationMs: number;
+  /** undefined when no token came. */
+  readonly ttftMs: number | undefined;
+  /** The last attempt, from sending to the last byte; undefined when there was none. */
+  readonly inferenceMs: number | undefined;
+  /** The gateway's own share: request in → request out, plus first bytes in → first bytes out. */
+  readonly overheadMs: number | undefined;
+  readonly usage: Usage | null;
+}
+
+/** Who calls. */
+export interface Client {
+  readonly name: string;
+}
+
+export interface Keyring {
+  /** Takes the Authorization header. Throws missing_api_key or invalid_api_key. */
+  identify(authorization: string | undefined): Client;
+}
+
+/** Where the numbers of finished requests and exchanges go. */
+export interface Meter {
+  request(method: string, route: string, status: number, durationMs: number): void;
+  exchange(record: ExchangeRecord): void;
+}
+
+export interface Logger {
+  debug(message: string, fields?: JsonObject): void;
+  info(message: string, fields?: JsonObject): void;
+  warn(message: string, fields?: JsonObject): void;
+  error(message: string, fields?: JsonObject): void;
+}
+
+/** Milliseconds of a clock that never goes back. */
+export type Now = () => number;

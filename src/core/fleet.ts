@@ -1,0 +1,157 @@
+/** Backends, their models and their state: what routing is asked and what it answers. */
+
+import type { GatewayError } from './errors.ts';
+import type { JsonObject } from './json.ts';
+
+export const KINDS = ['ollama', 'vllm', 'openai', 'llamacpp', 'lmstudio'] as const;
+
+export type KindName = (typeof KINDS)[number];
+
+/** Limits of one attempt in milliseconds; 0 turns a limit off. */
+export interface Timeouts {
+  readonly connectMs: number;
+  /** From sending the request to the first piece of the answer. */
+  readonly firstTokenMs: number;
+  /** Between two pieces of the answer. */
+  readonly idleMs: number;
+  /** From sending the request to the last byte. */
+  readonly totalMs: number;
+}
+
+/** Where a backend is and what it speaks; all the rest has defaults. */
+export interface BackendAddress {
+  readonly name: string;
+  readonly kind: KindName;
+  readonly url: string;
+}
+
+/** One configured upstream server. */
+export interface Backend extends BackendAddress {
+  /** Origin and base path without a trailing slash, e.g. `http://localhost:8000/v1`. */
+  readonly url: string;
+  readonly apiKey?: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Relative capacity; 0 takes no traffic. */
+  readonly weight: number;
+  /** In-flight exchanges it may have at most. */
+  readonly maxConcurrency: number;
+  /** Exchanges that may wait for it when it has that many. */
+  readonly queue: number;
+  readonly timeouts: Timeouts;
+}
+
+/** What a backend told of one of its models. */
+export interface UpstreamModel {
+  readonly name: string;
+  /** Unix seconds. */
+  readonly created: number;
+  readonly ownedBy: string;
+  /** Changes with the weights; '' when the backend has no such thing. */
+  readonly digest: string;
+  readonly family?: string;
+  /** Ollama's words: completion, tools, vision, thinking, embedding, … undefined when not known. */
+  readonly capabilities?: readonly string[];
+  /** The model's own stop strings, which a request's stop would replace. */
+  readonly stops?: readonly string[];
+}
+
+/** A backend with what the gateway calls the model there. */
+export interface Target {
+  readonly backend: Backend;
+  readonly upstreamModel: string;
+  /** undefined while the backend has not listed it. */
+  readonly model: UpstreamModel | undefined;
+  /** The server's version as it tells it; '' when unknown. */
+  readonly serverVersion: string;
+  /** Fixed by the operator for this model, in the words of the backend (num_ctx, keep_alive, …). */
+  readonly options: JsonObject;
+  /** Options that load a model anew and that a request may set all the same. */
+  readonly requestOptions: readonly string[];
+  /** Text completions go through the model's chat template. */
+  readonly completionTemplate: boolean;
+}
+
+/** What a probe learned. */
+export interface Discovery {
+  /** By the name the backend uses. */
+  readonly models: ReadonlyMap<string, UpstreamModel>;
+  /** '' when the backend does not tell. */
+  readonly version: string;
+}
+
+/** Asks a backend what it is and has, without loading a model. Rejects when it does not answer. */
+export type Discover = (backend: Backend, signal: AbortSignal) => Promise<Discovery>;
+
+/** A held slot of a backend, until the last byte. */
+export interface Lease {
+  readonly target: Target;
+  /** Once; later calls do nothing. */
+  release(outcome: 'ok' | GatewayError): void;
+}
+
+export interface BackendStatus {
+  readonly backend: Backend;
+  readonly isUp: boolean;
+  readonly inFlight: number;
+  /** undefined until the first probe that succeeded. */
+  readonly discovery: Discovery | undefined;
+}
+
+export interface Pool {
+  /**
+   * Takes a slot, synchronously: two requests of one tick never pick by the same counts. Throws
+   * server_overloaded when all targets are full, no_backend_available when none is left.
+   */
+  lease(targets: readonly Target[], tried: ReadonlySet<string>, exchangeId: string): Lease;
+  /**
+   * Waits for a slot of one of the targets, first come, first served. Rejects with server_overloaded
+   * when nobody more may wait there, or with the failure that `signal` gives as its reason.
+   */
+  queue(
+    targets: readonly Target[],
+    tried: ReadonlySet<string>,
+    exchangeId: string,
+    signal: AbortSignal,
+  ): Promise<Lease>;
+  /** A probe's result; undefined when it failed. */
+  probed(backend: Backend, discovery: Discovery | undefined): void;
+  status(): readonly BackendStatus[];
+}
+
+/** Where a model can be had. */
+export interface Resolution {
+  readonly targets: readonly Target[];
+  /** A configured or discovered name, else 'other': safe as a label. */
+  readonly label: string;
+  /** What the operator said it is for. */
+  readonly type?: ModelType | undefined;
+}
+
+export const MODEL_TYPES = ['chat', 'completion', 'embedding'] as const;
+
+export type ModelType = (typeof MODEL_TYPES)[number];
+
+/** A model that the operator named in the configuration. */
+export interface Alias {
+  readonly name: string;
+  /** undefined: whatever it can. */
+  readonly type?: ModelType | undefined;
+  /** Without `backend`: every backend that lists the model. */
+  readonly targets: readonly { readonly backend?: string | undefined; readonly model: string }[];
+  readonly options: JsonObject;
+  readonly requestOptions: readonly string[];
+  readonly completionTemplate: boolean;
+}
+
+/** A name as a client may use it. */
+export interface ListedModel {
+  readonly id: string;
+  readonly created: number;
+  readonly ownedBy: string;
+}
+
+export interface Catalog {
+  /** Throws model_not_found. */
+  resolve(model: string): Resolution;
+  list(): readonly ListedModel[];
+}

@@ -1,0 +1,81 @@
+/** What a kind of backends can do, and how an answer is to be written. */
+
+import type { ChatRequest } from './chat.ts';
+import type { CompletionMethods } from './completion.ts';
+import type { EmbeddingMethods } from './embedding.ts';
+import type { GatewayError } from './errors.ts';
+import type { Target } from './fleet.ts';
+import type { ReasoningKeys } from './reasoning.ts';
+import type { ByteText, ChatSink, Converter, Decoder, Encoder } from './stream.ts';
+import type { UpstreamRequest } from './upstream.ts';
+
+/** All that shapes an answer besides what the model says. */
+export interface AnswerShape {
+  readonly id: string;
+  /** Unix seconds. */
+  readonly created: number;
+  /** As the client named it. */
+  readonly model: string;
+  readonly fingerprint: string;
+  readonly isStream: boolean;
+  /** Which of several answers to one request this is. */
+  readonly index: number;
+  /** The end of the answer (usage, `[DONE]`) is told for all parts together, by somebody else. */
+  readonly isPart: boolean;
+  readonly includeUsage: boolean;
+  readonly reasoningKeys: ReasoningKeys;
+  readonly logprobs: boolean;
+  /** parallel_tool_calls: false. */
+  readonly firstCallOnly: boolean;
+  /** The request used `functions` instead of `tools`. */
+  readonly legacyFunctions: boolean;
+  /** Names of the tools whose calls carry text instead of JSON arguments. */
+  readonly customTools: readonly string[];
+  /** Random characters for an id, at least 24. */
+  readonly newId: () => string;
+}
+
+export interface DecodeLimits {
+  /** One line or event. */
+  readonly maxRecordBytes: number;
+  /** A whole answer that must be held before it can be sent. */
+  readonly maxResponseBytes: number;
+}
+
+/** A wire format for chat answers. */
+export interface ChatFormat {
+  /** To tell when a backend speaks the same. */
+  readonly format: 'openai-chat';
+  createEncoder(shape: AnswerShape, limits: DecodeLimits): Encoder;
+}
+
+/** Everything that differs between kinds of backends. Pure. */
+export interface BackendKind {
+  readonly format: 'openai-chat' | 'ollama';
+  /** One call can give several answers (`n`). */
+  readonly hasChoices: boolean;
+  /** Fetches images by URL itself. */
+  readonly takesImageUrls: boolean;
+  /** Chat parameters that it does not heed, by name. */
+  ignoredParams(request: ChatRequest, target: Target): readonly string[];
+  chatRequest(request: ChatRequest, target: Target): UpstreamRequest;
+  /** Present where the format is not a surface's own. */
+  readonly createDecoder?: (sink: ChatSink, request: ChatRequest, limits: DecodeLimits) => Decoder;
+  /** Present where the format is a surface's own: same format on both sides. */
+  readonly createPassthrough?: (shape: AnswerShape, limits: DecodeLimits) => Converter;
+  readonly completion: CompletionMethods;
+  readonly embedding: EmbeddingMethods;
+  /** What an answer with a status of 300 or more means. */
+  failure(response: FailedResponse): GatewayError;
+}
+
+export interface FailedResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Cut off after some KB. */
+  readonly body: ByteText;
+  /** The name the client used, for messages. */
+  readonly model: string;
+  /** The parameter that holds what the model reads; `messages` unless given. */
+  readonly promptParam?: string;
+}
