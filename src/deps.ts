@@ -9,11 +9,17 @@ import type { Config } from './config/load.ts';
 import type { Keyring, Logger, Now } from './core/exchange.ts';
 import type { Backend } from './core/fleet.ts';
 import { createDispatch } from './gateway/dispatch.ts';
-import { createWatch } from './gateway/watch.ts';
+import type { Progress } from './gateway/progress.ts';
+import { createRetryBudget } from './gateway/retry-budget.ts';
+import { createWatch, type Watch } from './gateway/watch.ts';
+import type { Phase } from './http/draining.ts';
+import type { Generation } from './http/generation.ts';
+import { createAgents } from './node/agents.ts';
 import { createDiscover } from './node/discover.ts';
 import { createImageFetcher } from './node/images/index.ts';
 import { createLogger } from './node/logger.ts';
-import { createMetrics } from './node/metrics.ts';
+import { createMetrics, type Metrics } from './node/metrics.ts';
+import { createResolver } from './node/resolve.ts';
 import { createSender } from './node/send.ts';
 import { createTokenDecoder } from './node/tokens.ts';
 import { createCatalog } from './routing/catalog.ts';
@@ -23,12 +29,19 @@ import { createProber, type Prober } from './routing/probe.ts';
 /** How exactly limits on silence are kept. */
 const WATCH_TICK_MS = 250;
 
-export interface Deps extends AppDeps {
+export interface Deps extends Omit<AppDeps, 'reload'> {
+  readonly meter: Metrics;
+  readonly watch: Watch;
   readonly prober: Prober;
+  /** Looks up the addresses of backends, then probes all; the first one makes the gateway ready. */
+  discover(): Promise<void>;
+  /** When it resolves, the configuration and its backends hold for requests that begin. */
+  apply(config: Config, backends: readonly Backend[]): Promise<void>;
+  /** What holds now. */
+  config(): Config;
   /** Begins to probe and to watch. */
   start(): void;
-  /** From now on the gateway is not ready. */
-  startDraining(): void;
+  enter(phase: Phase): void;
   /** Some backend holds a lease. */
   isBusy(): boolean;
   /** Ends timers and idle connections. */
@@ -43,7 +56,7 @@ export interface DepsOverrides {
 
 /** `backends`: those of the configuration, or what was found instead. */
 export function createDeps(
-  config: Config,
+  first: Config,
   backends: readonly Backend[],
   openapiPath: URL,
   overrides: DepsOverrides = {},
@@ -51,75 +64,138 @@ export function createDeps(
   const now = overrides.now ?? ((): number => performance.now());
   // 32 hex digits: OpenAI takes call ids of 40 characters at most, prefix included.
   const newId = (): string => randomUUID().replaceAll('-', '');
-  const logger = overrides.logger ?? createLogger(config.log);
+  const logger = overrides.logger ?? createLogger(first.log);
   const { send, close: closeSender } = createSender();
-  const watch = createWatch(now);
-  const pool = createPool(backends, { now, random: Math.random });
-  const catalog = createCatalog({
-    aliases: config.aliases,
-    status: pool.status,
-    startedAt: Math.floor(Date.now() / 1000),
-  });
-  const dispatch = createDispatch({
-    catalog,
-    pool,
-    kinds,
-    send,
-    watch,
+  const resolver = createResolver(logger);
+  const decodeTokens = createTokenDecoder();
+  const active = new Set<Progress>();
+  const timers: NodeJS.Timeout[] = [];
+  const startedAt = Math.floor(Date.now() / 1000);
+  let phase: Phase = 'serving';
+  let config = first;
+  let configured = backends;
+
+  const watch = createWatch(now, () => config.server.stalledReaderMs);
+  const retryBudget = createRetryBudget(() => config.limits.retryBudget, now);
+  const pool = createPool(backends, {
+    settings: () => ({
+      circuit: config.circuit,
+      maxInFlight: config.server.maxConcurrency === 0 ? Infinity : config.server.maxConcurrency,
+      maxCooldownMs: config.limits.maxCooldownMs,
+    }),
     now,
-    helpers: { fetchImage: createImageFetcher(config.images), decodeTokens: createTokenDecoder() },
-    queueTimeout: () => AbortSignal.timeout(config.limits.queueTimeoutMs),
-    heartbeat: { commitAfterMs: config.streams.commitAfterMs, everyMs: config.streams.heartbeatMs },
-    maxAttempts: config.limits.maxAttempts,
+    random: Math.random,
   });
-  const metrics = createMetrics({ status: pool.status, active: dispatch.active });
   const prober = createProber({
-    backends,
     pool,
     discover: createDiscover(send),
     timeout: () => AbortSignal.timeout(config.probes.timeoutMs),
+    downAfter: () => config.probes.downAfter,
     logger,
   });
-  let isDraining = false;
-  const timers: NodeJS.Timeout[] = [];
+  const metrics = createMetrics({
+    status: pool.status,
+    active: () => active,
+    isDraining: () => phase !== 'serving',
+  });
+
+  function createGeneration(): Generation {
+    const { limits, streams, server, images } = config;
+    const catalog = createCatalog({ aliases: config.aliases, status: pool.status, startedAt });
+    return {
+      catalog,
+      dispatch: createDispatch({
+        catalog,
+        pool,
+        kinds,
+        send,
+        watch,
+        now,
+        active,
+        retryBudget,
+        helpers: { fetchImage: createImageFetcher(images), decodeTokens },
+        timeout: (ms) => AbortSignal.timeout(ms),
+        queueTimeoutMs: limits.queueTimeoutMs,
+        heartbeat: { commitAfterMs: streams.commitAfterMs, everyMs: streams.heartbeatMs },
+        maxAttempts: limits.maxAttempts,
+      }),
+      keyring: createKeyring(apiKeys(config), sha256),
+      adminKeyring: adminKeyring(config),
+      surfaces: {
+        wallClock: Date.now,
+        newId,
+        reasoningKeys: streams.reasoningKeys,
+        isRescueOn: streams.rescue,
+        limits,
+      },
+      isStrict: config.strict,
+      bodyLimitBytes: server.bodyLimitBytes,
+      queueTimeoutMs: limits.queueTimeoutMs,
+      corsOrigins: server.corsOrigins,
+    };
+  }
+  let generation = createGeneration();
+
+  async function resolve(): Promise<void> {
+    const given = configured;
+    const found = await resolver.resolve(given);
+    // A reload in the meantime has its own.
+    if (given === configured) pool.configure(found);
+  }
+
+  async function discover(): Promise<void> {
+    await resolve();
+    await prober.probeAll();
+  }
+
+  /** Intervals are settings too: each one is looked up anew when the last one is over. */
+  function every(intervalMs: () => number, work: () => Promise<void>): void {
+    const slot = timers.length;
+    const next = (): void => {
+      timers[slot] = setTimeout(() => void work().finally(next), intervalMs());
+    };
+    next();
+  }
 
   return {
-    catalog,
+    current: () => generation,
     pool,
     kinds,
-    dispatch,
-    keyring: createKeyring(apiKeys(config), sha256),
-    adminKeyring: adminKeyring(config),
+    watch,
+    prober,
+    discover,
+    agentOf: createAgents(),
+    active: () => active,
     streamTotals: metrics.streamTotals,
     logger,
     meter: metrics,
-    metrics: config.metrics.enabled ? { path: config.metrics.path, render: metrics.render } : undefined,
+    metrics: first.metrics.enabled ? { path: first.metrics.path, render: metrics.render } : undefined,
     now,
     newId,
     status: pool.status,
-    isDraining: () => isDraining,
+    phase: () => phase,
     readOpenapi: () => readFile(openapiPath, 'utf8'),
-    bodyLimitBytes: config.server.bodyLimitBytes,
-    surfaces: {
-      wallClock: Date.now,
-      newId,
-      reasoningKeys: config.streams.reasoningKeys,
-      limits: config.limits,
+
+    config: () => config,
+    async apply(next, given) {
+      const found = await resolver.resolve(given);
+      config = next;
+      configured = given;
+      pool.configure(found);
+      generation = createGeneration();
+      void prober.probeAll();
     },
-    isStrict: config.strict,
-    corsOrigins: config.server.corsOrigins,
-    prober,
-    watch,
     start() {
       timers.push(setInterval(watch.tick, WATCH_TICK_MS));
-      timers.push(setInterval(() => void prober.probeAll(), config.probes.intervalMs));
+      every(() => config.probes.intervalMs, prober.probeAll);
+      every(() => config.discovery.intervalMs, resolve);
     },
-    isBusy: () => pool.status().some(({ inFlight }) => inFlight > 0),
-    startDraining() {
-      isDraining = true;
+    isBusy: () => pool.inFlight() > 0,
+    enter(next) {
+      phase = next;
     },
     close() {
-      timers.forEach(clearInterval);
+      timers.forEach(clearTimeout);
       closeSender();
     },
   };

@@ -1,42 +1,53 @@
 #!/usr/bin/env node
 /** Entry: loads the configuration and runs one server, or forks workers. The only process.exit. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, openSync, closeSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { configDotenv } from 'dotenv';
 import { createApp } from './app.ts';
 import { ConfigError, CONFIG_EXIT_CODE } from './config/fault.ts';
-import { loadConfig, toBackend, type Config } from './config/load.ts';
-import type { Backend, BackendAddress } from './core/fleet.ts';
+import { DEFAULT_CONFIG_FILE, loadConfig, type Config } from './config/load.ts';
 import { createDeps, type Deps } from './deps.ts';
-import { isWorker, obeyPrimary, runPrimary } from './node/cluster.ts';
-import { detectBackends, LOCAL_CANDIDATES } from './node/detect.ts';
-import { createDiscover } from './node/discover.ts';
+import { findFleet, printFleet, readFleet, type Fleet } from './find-fleet.ts';
+import { isWorker, obeyPrimary, runPrimary, tellOthersToReload } from './node/cluster.ts';
 import { createLogger } from './node/logger.ts';
-import { createSender } from './node/send.ts';
 import { createServer, type GatewayServer } from './node/server.ts';
+import { watchFiles } from './node/watch-files.ts';
+import { createReload } from './reload.ts';
+import { shareConfig, workersOf, type Share } from './shares.ts';
 import { renderStartupScreen } from './startup-screen.ts';
 
 /** The folder of package.json, in the repository and when installed. */
 const ROOT = findRoot(new URL('./', import.meta.url));
 
-interface Fleet {
-  readonly backends: readonly Backend[];
-  readonly isDemo: boolean;
-}
-
 /** What a worker is told by the primary, in its environment. */
 const FOUND_VARIABLE = 'GATEWAY_FOUND_BACKENDS';
 const ANNOUNCE_VARIABLE = 'GATEWAY_ANNOUNCE';
+const SHARE_VARIABLE = 'GATEWAY_SHARE';
+
+/** Files of which the configuration was made. */
+const filesRead = new Set<string>([process.env.GATEWAY_CONFIG ?? DEFAULT_CONFIG_FILE]);
+
+function load(): Config {
+  const config = loadConfig({
+    env: process.env,
+    readFile(path) {
+      filesRead.add(path);
+      return readFileSync(path, 'utf8');
+    },
+    exists: existsSync,
+  });
+  const share = process.env[SHARE_VARIABLE];
+  return share === undefined ? config : shareConfig(config, JSON.parse(share) as Share);
+}
 
 async function main(): Promise<void> {
   configDotenv({ quiet: true });
-  const config = loadConfig({
-    env: process.env,
-    readFile: (path) => readFileSync(path, 'utf8'),
-    exists: existsSync,
-  });
-  if (isWorker) await serve(config, fleetOf(config, process.env[FOUND_VARIABLE]));
-  else if (config.server.workers > 1) await serveWithWorkers(config);
+  const config = load();
+  const workers = workersOf(config, availableParallelism());
+  const found = process.env[FOUND_VARIABLE];
+  if (isWorker) await serve(config, found ? readFleet(found, config) : await findFleet(config));
+  else if (workers > 1) await serveWithWorkers(config, workers);
   else await serve(config, await findFleet(config));
 }
 
@@ -46,84 +57,91 @@ async function serve(config: Config, fleet: Fleet): Promise<void> {
   process.on('unhandledRejection', (error) => {
     deps.logger.error('unhandled rejection', { error });
   });
-  const server = createServer(createApp(deps), deps.dispatch.active, deps.isBusy);
-  if (isWorker) obeyPrimary(() => void drain(config, deps, server));
-  else stopOnSignal(config, deps, server);
+  const reload = createReload({
+    first: config,
+    load,
+    apply: (next) => deps.apply(next, next.backends.length > 0 ? next.backends : fleet.backends),
+    logger: deps.logger,
+    reloaded: deps.meter.reloaded,
+  });
+  const app = createApp({
+    ...deps,
+    reload() {
+      tellOthersToReload();
+      return reload();
+    },
+  });
+  const server = createServer(app, config.server, deps);
+  const drain = createDrain(deps, server);
+  if (isWorker) obeyPrimary({ drain, reload: () => void reload() });
+  else obeySignals(deps, drain, () => void reload());
+  if (config.server.watchConfig) watchFiles([...filesRead], () => void reload());
   deps.start();
   const port = await server.listen(config.server.port, config.server.host);
-  await deps.prober.probeAll();
+  await deps.discover();
   if (!isWorker || process.env[ANNOUNCE_VARIABLE]) announce(config, deps, fleet, port);
 }
 
 /** What was found is found once, and told to the workers; each has its share of every limit. */
-async function serveWithWorkers(config: Config): Promise<void> {
-  const { backends, isDemo } = await findFleet(config);
-  const found = backends.map(({ name, kind, url }): BackendAddress => ({ name, kind, url }));
+async function serveWithWorkers(config: Config, workers: number): Promise<void> {
+  const fleet = await findFleet(config);
   const code = await runPrimary({
-    workers: config.server.workers,
+    workers,
     logger: createLogger(config.log),
-    env: (isFirst) => ({
-      ...(config.backends.length === 0 && { [FOUND_VARIABLE]: JSON.stringify({ found, isDemo }) }),
+    env: (index, isFirst) => ({
+      [SHARE_VARIABLE]: JSON.stringify({ index, workers } satisfies Share),
+      ...(config.backends.length === 0 && { [FOUND_VARIABLE]: printFleet(fleet) }),
       ...(isFirst && { [ANNOUNCE_VARIABLE]: '1' }),
     }),
   });
   process.exit(code);
 }
 
-function fleetOf({ backends, limits, server }: Config, told: string | undefined): Fleet {
-  const share = (backend: Backend): Backend => ({
-    ...backend,
-    maxConcurrency: Math.ceil(backend.maxConcurrency / server.workers),
-    queue: Math.ceil(backend.queue / server.workers),
-  });
-  if (told === undefined) return { backends: backends.map(share), isDemo: false };
-  const { found, isDemo } = JSON.parse(told) as { found: BackendAddress[]; isDemo: boolean };
-  return { backends: found.map((address) => toBackend(address, limits.timeouts)), isDemo };
-}
-
-/** The configured backends; else what answers on this machine; else the demo, but not in production. */
-async function findFleet({ backends, isProduction, limits }: Config): Promise<Fleet> {
-  if (backends.length > 0) return { backends, isDemo: false };
-  const sender = createSender();
-  const candidates = LOCAL_CANDIDATES.map((candidate) => toBackend(candidate, limits.timeouts));
-  const found = await detectBackends(candidates, createDiscover(sender.send));
-  sender.close();
-  if (found.length > 0) return { backends: found, isDemo: false };
-  if (isProduction) {
-    throw new ConfigError([
-      {
-        where: 'backends',
-        message:
-          'none is configured and none answers on this machine. Set OLLAMA_BASE_URL, VLLM_BASE_URL or ' +
-          'OPENAI_BASE_URL, or list backends in gateway.yaml.',
-      },
-    ]);
-  }
-  const { startDemoBackend } = await import('./node/demo/server.ts');
-  const { url } = await startDemoBackend();
-  return { backends: [toBackend({ name: 'demo', kind: 'ollama', url }, limits.timeouts)], isDemo: true };
-}
-
 /** The first signal drains, a second one ends at once. Also right as PID 1, where none has a default. */
-function stopOnSignal(config: Config, deps: Deps, server: GatewayServer): void {
+function obeySignals(deps: Deps, drain: () => void, reload: () => void): void {
   let isStopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1);
     isStopping = true;
-    deps.logger.info('draining', { signal, timeoutMs: config.server.drainTimeoutMs });
-    void drain(config, deps, server);
+    const { drainDelayMs: delayMs, drainTimeoutMs: timeoutMs } = deps.config().server;
+    deps.logger.info('draining', { signal, delayMs, timeoutMs });
+    drain();
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  process.on('SIGHUP', (signal) => {
+    if (isTerminalGone()) stop(signal);
+    else reload();
+  });
 }
 
-async function drain(config: Config, deps: Deps, server: GatewayServer): Promise<void> {
-  if (deps.isDraining()) return;
-  deps.startDraining();
-  await server.drain(config.server.drainTimeoutMs);
-  deps.close();
-  deps.logger.info('stopped');
-  process.exit(0);
+function createDrain(deps: Deps, server: GatewayServer): () => void {
+  async function drain(): Promise<void> {
+    const { drainDelayMs, drainTimeoutMs } = deps.config().server;
+    if (drainDelayMs > 0) {
+      deps.enter('leaving');
+      await new Promise((resolve) => setTimeout(resolve, drainDelayMs));
+    }
+    deps.enter('draining');
+    await server.drain(drainTimeoutMs);
+    deps.close();
+    deps.logger.info('stopped');
+    process.exit(0);
+  }
+  return () => {
+    if (deps.phase() === 'serving') void drain();
+  };
+}
+
+/** A window that was closed says SIGHUP as well as an operator who wants a reload. */
+function isTerminalGone(): boolean {
+  if (!process.stdin.isTTY) return false;
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 function announce(config: Config, deps: Deps, { isDemo }: Fleet, port: number): void {
@@ -140,7 +158,7 @@ function announce(config: Config, deps: Deps, { isDemo }: Fleet, port: number): 
     isDemo,
     hasKey: config.auth.key !== undefined || config.auth.keys.length > 0,
     backends: deps.status(),
-    models: deps.catalog.list(),
+    models: deps.current().catalog.list(),
   });
   process.stdout.write(`${screen}\n`);
 }

@@ -60,7 +60,7 @@ function complaint(issue: z.core.$ZodIssue): string {
     case 'too_big':
       return `expected at most ${String(issue.maximum)}${issue.origin === 'string' ? ' characters.' : got}`;
     case 'invalid_union':
-      return `expected a number of bytes, or a size such as 512kb or 32mb${got}`;
+      return `${issue.message}${got}`;
     case 'invalid_format':
       return `has characters that are not allowed here${got}`;
     default:

@@ -41,6 +41,7 @@ export function loadConfig({ env, readFile, exists }: ConfigSources): Config {
   if (faults.length > 0 || !result.success) throw new ConfigError(faults);
   const config = toConfig(result.data, env);
   checkExposure(config, locate);
+  checkWorkers(config, locate);
   return deepFreeze(config);
 }
 
@@ -102,7 +103,7 @@ function toConfig(settings: Settings, env: Env): Config {
     isProduction,
     server: { ...server, host: server.host ?? (hasKey ? '0.0.0.0' : '127.0.0.1') },
     log: { level: log.level, format: log.format ?? (isProduction ? 'json' : 'pretty') },
-    backends: backends.map((backend) => toBackend(backend, settings.limits.timeouts)),
+    backends: backends.map((backend) => toBackend(backend, settings.limits)),
     aliases: Object.entries(models).map(
       ([name, { targets, type, options, requestOptions, completionTemplate }]) => ({
         name,
@@ -121,11 +122,13 @@ type PartialTimeouts = Settings['limits']['timeouts'];
 /** A backend with all its defaults, also for one that was found and not configured. */
 export function toBackend(
   settings: BackendAddress & Partial<Settings['backends'][number]>,
-  timeouts: PartialTimeouts,
+  limits: Pick<Settings['limits'], 'timeouts' | 'maxConcurrency' | 'queue'>,
 ): Backend {
-  const { name, kind, url, apiKey, weight = 1, maxConcurrency = 0, queue = 0, headers = {} } = settings;
+  const { name, kind, url, apiKey, weight = 1, discovery = 'none', headers = {} } = settings;
+  const { maxConcurrency = limits.maxConcurrency, queue = limits.queue } = settings;
   return {
     name,
+    group: name,
     kind,
     url: baseUrl(url, kind),
     apiKey,
@@ -133,7 +136,8 @@ export function toBackend(
     weight,
     maxConcurrency: maxConcurrency === 0 ? Infinity : maxConcurrency,
     queue,
-    timeouts: { ...DEFAULT_TIMEOUTS, ...defined(timeouts), ...defined(settings.timeouts ?? {}) },
+    discovery,
+    timeouts: { ...DEFAULT_TIMEOUTS, ...defined(limits.timeouts), ...defined(settings.timeouts ?? {}) },
   };
 }
 
@@ -158,6 +162,20 @@ function checkExposure({ server, auth }: Config, locate: Locate): void {
       message:
         `server.host: '${server.host}' can be reached by others and no key is set, so everybody could use the ` +
         'backends. Set AUTH_KEY (32 characters or more), or ALLOW_ANONYMOUS=true if that is meant.',
+    },
+  ]);
+}
+
+/** Each worker has its share of every limit, and a share of less than one is none. */
+function checkWorkers({ server: { workers, maxConcurrency }, backends }: Config, locate: Locate): void {
+  const smallest = Math.min(maxConcurrency || Infinity, ...backends.map((each) => each.maxConcurrency));
+  if (workers === 'auto' || workers <= smallest) return;
+  throw new ConfigError([
+    {
+      where: locate(['server', 'workers']),
+      message:
+        `server.workers: ${String(workers)} workers cannot share a maxConcurrency of ${String(smallest)}. ` +
+        `Set at most ${String(smallest)}, or a higher limit.`,
     },
   ]);
 }

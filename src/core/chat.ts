@@ -1,6 +1,7 @@
 /** The canonical chat request: OpenAI's chat completion body, as far as the gateway reads it. */
 
 import type { JsonObject } from './json.ts';
+import type { JsonText } from './stream.ts';
 
 export type Maybe<T> = T | null | undefined;
 
@@ -105,6 +106,8 @@ export interface ChatRequest {
   readonly body: ChatBody;
   /** The body as JSON text, for backends of the same format: exact to the last digit. */
   readonly json: string;
+  /** How the answer begins: another backend has said it, and this one is to go on. */
+  readonly prefill?: JsonText;
   /** Images that were fetched, as base64 by their URL; undefined before that. */
   readonly images?: ReadonlyMap<string, string>;
 }

@@ -76,6 +76,9 @@ const TABLE = {
     countsAgainstBackend: false,
   }),
 
+  // The client said how long it would wait, and that is over.
+  deadline_exceeded: server(504, 'deadline_exceeded', { tryOthers: false, countsAgainstBackend: false }),
+
   // The gateway cannot serve now.
   no_backend_available: server(503, 'no_backend_available', { countsAgainstBackend: false }),
   shutting_down: server(503, 'shutting_down', { tryOthers: false, countsAgainstBackend: false }),
@@ -84,7 +87,9 @@ const TABLE = {
   internal_error: server(500, null, { tryOthers: false, countsAgainstBackend: false }),
 
   // The client left. Nobody reads this answer and nobody is to blame.
-  client_closed: { ...client(499, 'client_closed'), countsAgainstBackend: false },
+  client_closed: client(499, 'client_closed'),
+  // It stays and does not read.
+  client_stalled: client(499, 'client_stalled'),
 } as const satisfies Record<string, Row>;
 
 export type FailureReason = keyof typeof TABLE;
@@ -96,7 +101,7 @@ export interface GatewayErrorOptions {
   readonly param?: string;
   /** Replaces the row's code, for the many codes of `invalid_request`. */
   readonly code?: string;
-  /** Whole seconds a client should wait; becomes `Retry-After`. */
+  /** Whole seconds to wait, if somebody said so: a backend is left alone for so long. */
   readonly retryAfterSeconds?: number;
   /** The same request would fail the same way: becomes `x-should-retry: false`, which SDKs obey. */
   readonly retryIsFutile?: boolean;
@@ -130,6 +135,14 @@ export class GatewayError extends Error {
     this.tryOthers = row.tryOthers;
     this.countsAgainstBackend = row.countsAgainstBackend;
   }
+}
+
+const DEFAULT_RETRY_AFTER_SECONDS = 1;
+
+/** For how long a client is told to wait, in whole seconds; undefined when waiting is no matter here. */
+export function retryAfterOf({ status, retryAfterSeconds }: GatewayError): number | undefined {
+  const isBusy = status === 429 || status === 503;
+  return retryAfterSeconds ?? (isBusy ? DEFAULT_RETRY_AFTER_SECONDS : undefined);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The client's side of an exchange, and what is told of it when it is over. */
 
-import type { GatewayError } from './errors.ts';
+import type { FailureReason, GatewayError } from './errors.ts';
 import type { JsonObject } from './json.ts';
 import type { Operation, Surface } from './operation.ts';
 import type { ByteText, Usage } from './stream.ts';
@@ -12,8 +12,8 @@ export interface Relay {
   header(name: string, value: string | undefined): void;
   /** false: the client reads slower than this is written; wait for `onDrain`. */
   write(bytes: ByteText): boolean;
-  /** A comment that keeps idle connections open. Commits. Only for streams. */
-  heartbeat(): void;
+  /** A line that clients ignore: it keeps idle connections open. Commits. Only for streams. */
+  comment(text: string): void;
   end(bytes: ByteText): void;
   onDrain: (() => void) | undefined;
   /** Why nothing more is to be got from the backend: the client left, or the gateway ends it. */
@@ -21,6 +21,8 @@ export interface Relay {
   onClose: ((reason: GatewayError) => void) | undefined;
   /** Ends the exchange from our side. */
   cut(reason: GatewayError): void;
+  /** Closes the connection, also to a client that does not read. */
+  destroy(): void;
 }
 
 /** One request with its whole reply. */
@@ -28,6 +30,10 @@ export interface Exchange {
   readonly id: string;
   /** The name of the key that was used. */
   readonly client: string;
+  /** Higher goes first in line. */
+  readonly priority: number;
+  /** Until then the answer must have begun, or the client has stopped waiting; Infinity when it has not said. */
+  readonly deadlineMs: number;
   readonly surface: Surface;
   readonly isStream: boolean;
   /** Parameters without effect are refused instead of named. */
@@ -48,6 +54,12 @@ export interface ActiveExchange {
 /** How an exchange ended, for the stream counter. */
 export type StreamStatus = 'completed' | 'client_aborted' | 'upstream_error' | 'timeout' | 'shutdown';
 
+/** An attempt that another backend made up for. */
+export interface Failover {
+  readonly backend: string;
+  readonly reason: FailureReason;
+}
+
 /** All times in milliseconds of a monotonic clock. */
 export interface ExchangeRecord {
   readonly requestId: string;
@@ -61,6 +73,14 @@ export interface ExchangeRecord {
   /** Already told to the client if the relay was committed; else to be told. */
   readonly error: GatewayError | undefined;
   readonly attempts: number;
+  /** Attempts that failed and were followed by another one. */
+  readonly failovers: readonly Failover[];
+  /** Another backend was left, and the retry budget was spent. */
+  readonly wasRetryRefused: boolean;
+  /** Answers that broke off and were gone on with by another backend. */
+  readonly rescues: number;
+  /** Spent in line for a slot; undefined when a slot was free. */
+  readonly queueMs: number | undefined;
   readonly durationMs: number;
   /** undefined when no token came. */
   readonly ttftMs: number | undefined;

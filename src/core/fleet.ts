@@ -25,8 +25,14 @@ export interface BackendAddress {
   readonly url: string;
 }
 
-/** One configured upstream server. */
+/** How the servers behind a url are found: as it stands, or one for each address of its host. */
+export const DISCOVERIES = ['none', 'dns'] as const;
+export type DiscoveryMode = (typeof DISCOVERIES)[number];
+
+/** One upstream server. */
 export interface Backend extends BackendAddress {
+  /** Its name in the configuration; one that was found behind another has a name of its own. */
+  readonly group: string;
   /** Origin and base path without a trailing slash, e.g. `http://localhost:8000/v1`. */
   readonly url: string;
   readonly apiKey?: string | undefined;
@@ -35,9 +41,12 @@ export interface Backend extends BackendAddress {
   readonly weight: number;
   /** In-flight exchanges it may have at most. */
   readonly maxConcurrency: number;
-  /** Exchanges that may wait for it when it has that many. */
+  /** Requests that may wait for each of its models when it has that many. */
   readonly queue: number;
   readonly timeouts: Timeouts;
+  readonly discovery: DiscoveryMode;
+  /** Where to connect in place of the url's host, which stays the name it is called by. */
+  readonly address?: string;
 }
 
 /** What a backend told of one of its models. */
@@ -71,10 +80,22 @@ export interface Target {
   readonly completionTemplate: boolean;
 }
 
+/** How busy a backend says it is. */
+export interface BackendLoad {
+  readonly running: number;
+  readonly waiting: number;
+  /** Of its key-value cache, 0 to 1; undefined when it does not tell. */
+  readonly cacheUsage: number | undefined;
+}
+
 /** What a probe learned. */
 export interface Discovery {
   /** By the name the backend uses. */
   readonly models: ReadonlyMap<string, UpstreamModel>;
+  /** Names of models that are loaded; undefined when the backend does not tell. */
+  readonly resident?: readonly string[];
+  /** undefined when the backend does not tell. */
+  readonly load?: BackendLoad;
   /** '' when the backend does not tell. */
   readonly version: string;
 }
@@ -82,40 +103,63 @@ export interface Discovery {
 /** Asks a backend what it is and has, without loading a model. Rejects when it does not answer. */
 export type Discover = (backend: Backend, signal: AbortSignal) => Promise<Discovery>;
 
+/** Who asks for a slot. */
+export interface Claim {
+  readonly exchangeId: string;
+  /** The name of the key: those who wait take turns by it. */
+  readonly client: string;
+  /** Higher goes first. */
+  readonly priority: number;
+}
+
 /** A held slot of a backend, until the last byte. */
 export interface Lease {
   readonly target: Target;
+  /** The backend has begun to answer: it is well. */
+  answered(): void;
   /** Once; later calls do nothing. */
   release(outcome: 'ok' | GatewayError): void;
 }
 
+export const CIRCUIT_STATES = ['closed', 'half-open', 'open'] as const;
+export type CircuitState = (typeof CIRCUIT_STATES)[number];
+
 export interface BackendStatus {
   readonly backend: Backend;
+  /** What the last probe said; true before the first. */
   readonly isUp: boolean;
+  readonly circuit: CircuitState;
   readonly inFlight: number;
+  /** Requests that wait for a slot here. */
+  readonly queued: number;
   /** undefined until the first probe that succeeded. */
   readonly discovery: Discovery | undefined;
 }
 
 export interface Pool {
   /**
-   * Takes a slot, synchronously: two requests of one tick never pick by the same counts. Throws
-   * server_overloaded when all targets are full, no_backend_available when none is left.
+   * Takes a slot of the best target, synchronously: two requests of one tick never pick by the same
+   * counts. When all are busy, gives a promise of the next slot in line; it rejects when `wait`
+   * aborts, with the GatewayError that is its reason, else with server_overloaded. Throws
+   * server_overloaded when nobody more may wait, upstream_rate_limited or server_overloaded when all
+   * have asked to be left alone for a while, no_backend_available when none is left.
    */
-  lease(targets: readonly Target[], tried: ReadonlySet<string>, exchangeId: string): Lease;
-  /**
-   * Waits for a slot of one of the targets, first come, first served. Rejects with server_overloaded
-   * when nobody more may wait there, or with the failure that `signal` gives as its reason.
-   */
-  queue(
+  acquire(
     targets: readonly Target[],
     tried: ReadonlySet<string>,
-    exchangeId: string,
-    signal: AbortSignal,
-  ): Promise<Lease>;
+    claim: Claim,
+    wait: () => AbortSignal,
+  ): Lease | Promise<Lease>;
   /** A probe's result; undefined when it failed. */
   probed(backend: Backend, discovery: Discovery | undefined): void;
+  /**
+   * Replaces the backends. One of the same name and url keeps its state; one that is gone takes
+   * nothing more, and its leases run out.
+   */
+  configure(backends: readonly Backend[]): void;
   status(): readonly BackendStatus[];
+  /** Leases now held, also on backends that are gone. */
+  inFlight(): number;
 }
 
 /** Where a model can be had. */

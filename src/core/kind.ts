@@ -7,6 +7,7 @@ import type { GatewayError } from './errors.ts';
 import type { Target } from './fleet.ts';
 import type { ReasoningKeys } from './reasoning.ts';
 import type { ByteText, ChatSink, Converter, Decoder, Encoder } from './stream.ts';
+import type { Transcript } from './transcript.ts';
 import type { UpstreamRequest } from './upstream.ts';
 
 /** All that shapes an answer besides what the model says. */
@@ -31,6 +32,8 @@ export interface AnswerShape {
   readonly legacyFunctions: boolean;
   /** Names of the tools whose calls carry text instead of JSON arguments. */
   readonly customTools: readonly string[];
+  /** Hears what is said, where another backend may have to go on. What it holds already was said by one. */
+  readonly transcript?: Transcript | undefined;
   /** Random characters for an id, at least 24. */
   readonly newId: () => string;
 }
@@ -56,6 +59,8 @@ export interface BackendKind {
   readonly hasChoices: boolean;
   /** Fetches images by URL itself. */
   readonly takesImageUrls: boolean;
+  /** It goes on with an answer that another backend has begun. */
+  readonly canContinue: boolean;
   /** Chat parameters that it does not heed, by name. */
   ignoredParams(request: ChatRequest, target: Target): readonly string[];
   chatRequest(request: ChatRequest, target: Target): UpstreamRequest;

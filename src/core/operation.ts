@@ -6,6 +6,7 @@ import type { UpstreamRequest } from './upstream.ts';
 import type { GatewayError } from './errors.ts';
 import type { ReasoningKeys } from './reasoning.ts';
 import type { ByteText, Converter, Usage } from './stream.ts';
+import type { Transcript } from './transcript.ts';
 
 /** One request that was read and found valid. */
 export interface Operation {
@@ -27,8 +28,16 @@ export interface Operation {
     helpers: Helpers,
     signal: AbortSignal,
   ) => Promise<Operation>;
+  /** Present when another backend may go on with the answer if it breaks off. */
+  readonly rescue?: Rescue;
   /** Several upstream calls in place of one; undefined when one is enough. */
   readonly split?: (kinds: readonly BackendKind[]) => Split | undefined;
+}
+
+export interface Rescue {
+  readonly transcript: Transcript;
+  /** Asks for the rest of the answer; undefined when there is no way to. */
+  continued(): Operation | undefined;
 }
 
 /** What it takes IO to know. */
@@ -72,6 +81,8 @@ export interface SurfaceContext {
   /** Random characters for an id, at least 24. */
   readonly newId: () => string;
   readonly reasoningKeys: ReasoningKeys;
+  /** Answers that break off are gone on with by another backend. */
+  readonly isRescueOn: boolean;
   readonly limits: DecodeLimits & {
     /** Answers to one request (`n`). */
     readonly maxChoices: number;

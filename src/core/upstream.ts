@@ -8,6 +8,8 @@ export interface UpstreamRequest {
   readonly method: 'GET' | 'POST';
   /** Appended to the backend's url. */
   readonly path: string;
+  /** The path stands beside the API and not below it: `/health` of a server whose API is `/v1`. */
+  readonly isBesideApi?: boolean;
   readonly body?: string;
 }
 

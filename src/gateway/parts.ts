@@ -104,8 +104,8 @@ function createPartRelay(whole: Relay, isStream: boolean): PartRelay {
       relay.isCommitted = true;
       return relay.closedBy ? true : whole.write(bytes);
     },
-    heartbeat() {
-      whole.heartbeat();
+    comment(text) {
+      whole.comment(text);
     },
     end(bytes) {
       relay.isCommitted = true;
@@ -116,6 +116,9 @@ function createPartRelay(whole: Relay, isStream: boolean): PartRelay {
       if (relay.closedBy) return;
       relay.closedBy = reason;
       relay.onClose?.(reason);
+    },
+    destroy() {
+      whole.destroy();
     },
   };
   return relay;

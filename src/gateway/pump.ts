@@ -2,6 +2,7 @@
 
 import { toGatewayError } from '../core/errors.ts';
 import type { Exchange, Now } from '../core/exchange.ts';
+import type { Lease } from '../core/fleet.ts';
 import type { UpstreamBody } from '../core/upstream.ts';
 import type { ByteText, Converter } from '../core/stream.ts';
 import type { Watched } from './watch.ts';
@@ -25,6 +26,7 @@ export function pump(
   exchange: Exchange,
   watched: Watched,
   milestones: Milestones,
+  lease: Pick<Lease, 'answered'>,
   now: Now,
 ): Promise<void> {
   const { relay } = exchange;
@@ -46,11 +48,13 @@ export function pump(
 
     function begin(): void {
       watched.isAnswering = true;
-      milestones.firstTokenMs = now();
+      milestones.firstTokenMs ??= now();
+      lease.answered();
       send(converter.take());
       if (!relay.isCommitted) return;
-      milestones.firstWriteMs = now();
-      exchange.operation = null;
+      milestones.firstWriteMs ??= now();
+      // A long stream need not hold a long prompt, unless it may have to be sent again.
+      if (!exchange.operation?.rescue) exchange.operation = null;
     }
 
     /** The body ended, or broke when nothing of the answer was left to come. */

@@ -1,7 +1,7 @@
 /** The limits on silence and the heartbeats of all exchanges, kept by one tick instead of timers. */
 
 import { GatewayError } from '../core/errors.ts';
-import type { Now, Relay } from '../core/exchange.ts';
+import type { Exchange, Now, Relay } from '../core/exchange.ts';
 import type { Timeouts } from '../core/fleet.ts';
 
 /** Silence after which a comment is sent, in milliseconds; 0 turns it off. */
@@ -26,9 +26,12 @@ export interface Watched {
   isPaused: boolean;
 }
 
+/** The client, as far as it matters how long it has waited. */
+export type Waiting = Pick<Exchange, 'relay' | 'deadlineMs'>;
+
 export interface Watch {
   /** Silence is answered by a heartbeat on the relay, a broken limit by `abort`. */
-  start(timeouts: Timeouts, heartbeat: Heartbeat, relay: Relay, abort: AbortController): Watched;
+  start(timeouts: Timeouts, heartbeat: Heartbeat, client: Waiting, abort: AbortController): Watched;
   stop(watched: Watched): void;
   /** To be called a few times a second. Limits are kept to the next tick, never early. */
   tick(): void;
@@ -38,26 +41,32 @@ interface Entry extends Watched {
   readonly timeouts: Timeouts;
   readonly heartbeat: Heartbeat;
   readonly relay: Relay;
+  readonly deadlineMs: number;
   readonly abort: AbortController;
   readonly startedMs: number;
   heardMs: number;
   wroteMs: number;
+  /** When the client was last seen to read. */
+  readMs: number;
 }
 
-export function createWatch(now: Now): Watch {
+/** `stalledReaderMs`: how long a client may leave unread what was sent to it; 0: for ever. */
+export function createWatch(now: Now, stalledReaderMs: () => number): Watch {
   const entries = new Set<Entry>();
 
   return {
-    start(timeouts, heartbeat, relay, abort) {
+    start(timeouts, heartbeat, { relay, deadlineMs }, abort) {
       const startedMs = now();
       const entry: Entry = {
         timeouts,
         heartbeat,
         relay,
+        deadlineMs,
         abort,
         startedMs,
         heardMs: startedMs,
         wroteMs: startedMs,
+        readMs: startedMs,
         hasRecord: false,
         hasWritten: false,
         isAnswering: false,
@@ -73,8 +82,9 @@ export function createWatch(now: Now): Watch {
 
     tick() {
       const nowMs = now();
+      const stalledMs = stalledReaderMs();
       for (const entry of entries) {
-        const error = checkLimits(entry, nowMs);
+        const error = checkLimits(entry, nowMs) ?? checkClient(entry, nowMs, stalledMs);
         if (error) {
           entries.delete(entry);
           entry.abort.abort(error);
@@ -109,6 +119,21 @@ function checkLimits(entry: Entry, nowMs: number): GatewayError | undefined {
   return undefined;
 }
 
+function checkClient(entry: Entry, nowMs: number, stalledMs: number): GatewayError | undefined {
+  if (!entry.isPaused) entry.readMs = nowMs;
+  if (isOver(nowMs - entry.readMs, stalledMs)) {
+    return new GatewayError('client_stalled', {
+      message: `The client read nothing for ${seconds(stalledMs)}.`,
+    });
+  }
+  if (nowMs >= entry.deadlineMs && !entry.relay.isCommitted) {
+    return new GatewayError('deadline_exceeded', {
+      message: 'The answer did not begin within the time that the client gave it.',
+    });
+  }
+  return undefined;
+}
+
 function checkSilence(entry: Entry, nowMs: number): void {
   if (entry.hasWritten || entry.isPaused) entry.wroteMs = nowMs;
   const hasCommitted = entry.hasWritten || entry.wroteMs > entry.startedMs;
@@ -116,7 +141,7 @@ function checkSilence(entry: Entry, nowMs: number): void {
   const { commitAfterMs, everyMs } = entry.heartbeat;
   if (!isOver(nowMs - entry.wroteMs, hasCommitted ? everyMs : commitAfterMs)) return;
   entry.wroteMs = nowMs;
-  entry.relay.heartbeat();
+  entry.relay.comment('keep-alive');
 }
 
 function isOver(elapsedMs: number, limitMs: number): boolean {

@@ -1,12 +1,24 @@
 /** Lets in who holds a key, before anything of the body is read. */
 
 import type { RequestHandler } from 'express';
-import type { Keyring } from '../core/exchange.ts';
+import { GatewayError } from '../core/errors.ts';
 import { contextOf } from './context.ts';
 
-export function authenticate(keyring: Keyring): RequestHandler {
-  return (req, res, next) => {
-    contextOf(res).client = keyring.identify(req.headers.authorization).name;
-    next();
-  };
-}
+/** For clients. */
+export const authenticate: RequestHandler = (req, res, next) => {
+  const context = contextOf(res);
+  context.client = context.generation.keyring.identify(req.headers.authorization).name;
+  next();
+};
+
+/** For the operator; without a key of the operator there is nothing here. */
+export const authenticateAdmin: RequestHandler = (req, res, next) => {
+  const { adminKeyring } = contextOf(res).generation;
+  if (!adminKeyring) {
+    throw new GatewayError('unknown_url', {
+      message: `Invalid URL (${req.method} ${req.path.slice(0, 200)}): the operator's endpoints are off. Set ADMIN_KEY to use them.`,
+    });
+  }
+  adminKeyring.identify(req.headers.authorization);
+  next();
+};

@@ -1,12 +1,14 @@
 /** What belongs to one HTTP request: its id, its clock, and one line in the log when it is over. */
 
 import type { RequestHandler, Response } from 'express';
+import type { Generation } from './generation.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { ExchangeRecord, Logger, Meter, Now } from '../core/exchange.ts';
 
 export interface RequestContext {
   readonly id: string;
   readonly startedMs: number;
+  readonly generation: Generation;
   /** The name of the key that was used, once it is known. */
   client: string | undefined;
   /** Set by a route of inference. When the client leaves, it ends after the response has closed. */
@@ -16,6 +18,7 @@ export interface RequestContext {
 }
 
 export interface ContextDeps {
+  readonly current: () => Generation;
   readonly now: Now;
   readonly newId: () => string;
   readonly meter: Meter;
@@ -29,13 +32,14 @@ export function contextOf(res: Response): RequestContext {
   return res.locals.context as RequestContext;
 }
 
-export function context({ now, newId, meter, logger }: ContextDeps): RequestHandler {
+export function context({ current, now, newId, meter, logger }: ContextDeps): RequestHandler {
   return (req, res, next) => {
     const given = req.headers['x-request-id'];
     const id = typeof given === 'string' && REQUEST_ID.test(given) ? given : `req_${newId()}`;
     const own: RequestContext = {
       id,
       startedMs: now(),
+      generation: current(),
       client: undefined,
       record: undefined,
       error: undefined,

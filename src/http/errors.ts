@@ -1,13 +1,10 @@
 /** Failures before the commit → HTTP answers with OpenAI's error body. */
 
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
-import { GatewayError, toGatewayError } from '../core/errors.ts';
+import { GatewayError, retryAfterOf, toGatewayError } from '../core/errors.ts';
 import type { Surface } from '../core/operation.ts';
 import type { Logger } from '../core/exchange.ts';
 import { contextOf } from './context.ts';
-
-/** How long a client is to wait when the failure does not say. */
-const DEFAULT_RETRY_AFTER_SECONDS = 1;
 
 export function errors(surface: Pick<Surface, 'errorBody'>, logger: Logger): ErrorRequestHandler {
   return (thrown: unknown, req, res, next) => {
@@ -46,9 +43,8 @@ export function methodNotAllowed(...methods: readonly string[]): RequestHandler 
 }
 
 function setRetryHeaders(res: Response, error: GatewayError): void {
-  if (error.status === 429 || error.status === 503 || error.retryAfterSeconds !== undefined) {
-    res.setHeader('retry-after', String(error.retryAfterSeconds ?? DEFAULT_RETRY_AFTER_SECONDS));
-  }
+  const retryAfter = retryAfterOf(error);
+  if (retryAfter !== undefined) res.setHeader('retry-after', String(retryAfter));
   if (error.retryIsFutile) res.setHeader('x-should-retry', 'false');
 }
 

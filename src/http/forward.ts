@@ -1,7 +1,6 @@
 /** One request to one backend through http-proxy-middleware, and what its end means. */
 
-import { Agent as HttpAgent, type ClientRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
 import type { Request, Response } from 'express';
 import { createProxyMiddleware, type RequestHandler } from 'http-proxy-middleware';
 import { GatewayError, toGatewayError } from '../core/errors.ts';
@@ -16,8 +15,8 @@ import { createRelay } from './relay.ts';
 export interface ForwardDeps {
   readonly kinds: Readonly<Record<KindName, Pick<BackendKind, 'failure'>>>;
   readonly watch: Pick<Watch, 'start' | 'stop'>;
-  /** PEM; replaces the machine's own authorities for `https://` backends. */
-  readonly ca?: string;
+  /** The connections to a backend. */
+  readonly agentOf: (backend: Backend) => Agent;
 }
 
 export interface Forwarding {
@@ -51,23 +50,22 @@ interface Run {
 }
 
 const NO_HEARTBEAT = { commitAfterMs: 0, everyMs: 0 };
-/** uvicorn closes idle connections after 5 s: ours must be gone before, or we pick a dying one. */
-const IDLE_CONNECTION_MS = 4000;
 /** Of an error body; more than this is no error as OpenAI sends it. */
 const MAX_ERROR_BODY_BYTES = 64 * 1024;
 
 export function createForward(deps: ForwardDeps): Forward {
-  const proxies = new Map<string, Proxy>();
+  /** A reload makes new backends. */
+  const proxies = new WeakMap<Backend, Proxy>();
   const runs = new WeakMap<Response, Run>();
 
-  function proxyOf({ name, url }: Backend): Proxy {
-    let proxy = proxies.get(name);
+  function proxyOf(backend: Backend): Proxy {
+    let proxy = proxies.get(backend);
     if (!proxy) {
       proxy = createProxyMiddleware<Request, Response>({
-        target: url,
+        target: backend.url,
         changeOrigin: true,
         secure: true,
-        agent: createAgent(url, deps.ca),
+        agent: deps.agentOf(backend),
         // Statuses and headers are not the client's as they come.
         selfHandleResponse: true,
         on: {
@@ -78,7 +76,7 @@ export function createForward(deps: ForwardDeps): Forward {
           },
         },
       });
-      proxies.set(name, proxy);
+      proxies.set(backend, proxy);
     }
     return proxy;
   }
@@ -100,13 +98,6 @@ export function createForward(deps: ForwardDeps): Forward {
     });
 }
 
-function createAgent(url: string, ca: string | undefined): HttpAgent {
-  // How many go at once is the pool's business.
-  const options = { keepAlive: true, timeout: IDLE_CONNECTION_MS, maxSockets: Infinity };
-  if (!url.startsWith('https:')) return new HttpAgent(options);
-  return new HttpsAgent({ ...options, ...(ca !== undefined && { ca }) });
-}
-
 function start(
   { req, res, backend, path, body, model }: Forwarding,
   { kinds, watch }: ForwardDeps,
@@ -114,7 +105,7 @@ function start(
 ): Run {
   const relay = createRelay(res, false);
   const controller = new AbortController();
-  const watched = watch.start(backend.timeouts, NO_HEARTBEAT, relay, controller);
+  const watched = watch.start(backend.timeouts, NO_HEARTBEAT, { relay, deadlineMs: Infinity }, controller);
   let request: ClientRequest | undefined;
   let answer: IncomingMessage | undefined;
   let isConnected = false;

@@ -1,30 +1,20 @@
 /** One request of a surface: body in, exchange, answer out. */
 
 import type { RequestHandler } from 'express';
-import type { Surface, SurfaceContext } from '../core/operation.ts';
+import type { ServerResponse } from 'node:http';
 import type { ExchangeRecord, Meter, Relay } from '../core/exchange.ts';
-import type { Dispatch } from '../gateway/dispatch.ts';
+import type { Surface } from '../core/operation.ts';
 import { readBody } from './body.ts';
 import { contextOf, type RequestContext } from './context.ts';
 import { createRelay } from './relay.ts';
-import type { ServerResponse } from 'node:http';
 
-export interface InferenceDeps {
-  readonly dispatch: Dispatch;
-  readonly meter: Meter;
-  readonly bodyLimitBytes: number;
-  readonly surfaces: SurfaceContext;
-  /** Parameters without effect are refused; a client can ask for it with `x-gateway-strict: true`. */
-  readonly isStrict: boolean;
-}
-
-export function inference(surface: Surface, deps: InferenceDeps): RequestHandler {
+export function inference(surface: Surface, meter: Meter): RequestHandler {
   return async (req, res) => {
     const context = contextOf(res);
-    const started = begin(surface, deps, context, await readBody(req, deps.bodyLimitBytes), res);
+    const started = begin(surface, context, await readBody(req, context.generation.bodyLimitBytes), res);
     context.record = started.record;
     const record = await started.record;
-    deps.meter.exchange(record);
+    meter.exchange(record);
     if (record.error && !started.relay.isCommitted) throw record.error;
   };
 }
@@ -32,24 +22,31 @@ export function inference(surface: Surface, deps: InferenceDeps): RequestHandler
 /** Not in the frame above, which waits for the end of the stream and must not hold the prompt. */
 function begin(
   surface: Surface,
-  { dispatch, surfaces, isStrict: isAlwaysStrict }: InferenceDeps,
-  { id, client, startedMs }: RequestContext,
+  { id, client, startedMs, generation }: RequestContext,
   json: string,
   res: ServerResponse,
 ): { record: Promise<ExchangeRecord>; relay: Relay } {
-  const operation = surface.toOperation(json, surfaces);
+  const operation = surface.toOperation(json, generation.surfaces);
   const { isStream } = operation;
-  const isStrict = isAlwaysStrict || res.req.headers['x-gateway-strict'] === 'true';
+  const { headers } = res.req;
   const relay = createRelay(res, isStream);
-  const record = dispatch.run({
+  const record = generation.dispatch.run({
     id,
     client: client ?? '',
+    priority: 0,
+    deadlineMs: startedMs + patienceOf(headers['x-stainless-timeout']),
     surface,
     isStream,
-    isStrict,
+    isStrict: generation.isStrict || headers['x-gateway-strict'] === 'true',
     operation,
     relay,
     startedMs,
   });
   return { record, relay };
+}
+
+/** Milliseconds for which OpenAI's SDKs say they wait for an answer to begin; they send seconds. */
+function patienceOf(header: string | string[] | undefined): number {
+  const seconds = typeof header === 'string' && /^\d{1,7}(\.\d{1,3})?$/.test(header) ? Number(header) : 0;
+  return seconds === 0 ? Infinity : seconds * 1000;
 }

@@ -2,29 +2,26 @@
 
 import type { RequestHandler } from 'express';
 import { GatewayError } from '../core/errors.ts';
-import type { Catalog, ListedModel } from '../core/fleet.ts';
+import type { ListedModel } from '../core/fleet.ts';
+import { contextOf } from './context.ts';
 
-export function listModels(catalog: Catalog): RequestHandler {
-  return (_req, res) => {
-    res.json({ object: 'list', data: catalog.list().map(toModel) });
-  };
-}
+export const listModels: RequestHandler = (_req, res) => {
+  res.json({ object: 'list', data: contextOf(res).generation.catalog.list().map(toModel) });
+};
 
 /** Ids hold slashes and colons, written plainly or as %2F; the router has decoded them. */
-export function showModel(catalog: Catalog): RequestHandler<{ id: string[] }> {
-  return (req, res) => {
-    const id = req.params.id.join('/');
-    const models = catalog.list();
-    const model = models.find((each) => each.id === id) ?? models.find((each) => each.id === `${id}:latest`);
-    if (!model) {
-      throw new GatewayError('model_not_found', {
-        message: `The model '${id.slice(0, 200)}' does not exist or you do not have access to it.`,
-        param: 'model',
-      });
-    }
-    res.json(toModel(model));
-  };
-}
+export const showModel: RequestHandler<{ id: string[] }> = (req, res) => {
+  const id = req.params.id.join('/');
+  const models = contextOf(res).generation.catalog.list();
+  const model = models.find((each) => each.id === id) ?? models.find((each) => each.id === `${id}:latest`);
+  if (!model) {
+    throw new GatewayError('model_not_found', {
+      message: `The model '${id.slice(0, 200)}' does not exist or you do not have access to it.`,
+      param: 'model',
+    });
+  }
+  res.json(toModel(model));
+};
 
 function toModel({ id, created, ownedBy }: ListedModel): {
   id: string;

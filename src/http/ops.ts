@@ -2,6 +2,7 @@
 
 import type { RequestHandler } from 'express';
 import type { BackendStatus } from '../core/fleet.ts';
+import type { Phase } from './draining.ts';
 
 /** The process runs. Says nothing of backends: a restart would not mend them. */
 export const live: RequestHandler = (_req, res) => {
@@ -9,14 +10,15 @@ export const live: RequestHandler = (_req, res) => {
 };
 
 /** New requests are welcome: not draining, and some backend is up. */
-export function ready(isDraining: () => boolean, status: () => readonly BackendStatus[]): RequestHandler {
+export function ready(phase: () => Phase, status: () => readonly BackendStatus[]): RequestHandler {
   return (_req, res) => {
     const backends = status();
     // Before its first probe a backend counts as up for requests, but nobody has seen it.
     const up = backends.filter(({ isUp, discovery }) => isUp && discovery !== undefined).length;
-    const isReady = !isDraining() && up > 0;
+    const isStaying = phase() === 'serving';
+    const isReady = isStaying && up > 0;
     res.status(isReady ? 200 : 503).json({
-      status: isReady ? 'ready' : isDraining() ? 'draining' : 'no backend is up',
+      status: isReady ? 'ready' : isStaying ? 'no backend is up' : 'draining',
       backends: { up, total: backends.length },
     });
   };

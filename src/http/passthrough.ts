@@ -3,19 +3,18 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
 import { GatewayError, toGatewayError } from '../core/errors.ts';
-import type { ExchangeRecord, Now, StreamStatus } from '../core/exchange.ts';
-import type { BackendStatus, Catalog, Lease, Pool, Target } from '../core/fleet.ts';
+import type { ExchangeRecord, Now } from '../core/exchange.ts';
+import type { BackendStatus, Lease, Pool, Target } from '../core/fleet.ts';
 import { readBody } from './body.ts';
 import { contextOf } from './context.ts';
+import { toStatus } from '../gateway/progress.ts';
+import type { Generation } from './generation.ts';
 import type { Forward, ForwardDeps } from './forward.ts';
 import { invalidUrl, peekModel, renameModel, toUpstreamHeaders, toUpstreamPath } from './raw-message.ts';
 
 export interface PassthroughDeps extends ForwardDeps {
-  readonly catalog: Pick<Catalog, 'resolve'>;
-  readonly pool: Pick<Pool, 'lease' | 'status'>;
+  readonly pool: Pick<Pool, 'acquire' | 'status'>;
   readonly now: Now;
-  /** Larger JSON bodies are not looked into. */
-  readonly bodyLimitBytes: number;
 }
 
 /** TRACE is not among them: it would echo the backend's key. */
@@ -54,7 +53,7 @@ export function passthrough(deps: PassthroughDeps): RequestHandler {
   ): Promise<ExchangeRecord> {
     const { backend, upstreamModel } = lease.target;
     const sentMs = deps.now();
-    let outcome: 'ok' | GatewayError = 'ok';
+    let outcome: GatewayError | undefined;
     try {
       const body = json === undefined || model === undefined ? json : renameModel(json, upstreamModel);
       const bodyBytes = body === undefined ? undefined : Buffer.byteLength(body);
@@ -64,7 +63,7 @@ export function passthrough(deps: PassthroughDeps): RequestHandler {
     } catch (thrown) {
       outcome = toGatewayError(thrown);
     } finally {
-      lease.release(outcome);
+      lease.release(outcome ?? 'ok');
     }
     const { id, client, startedMs } = contextOf(res);
     return {
@@ -74,8 +73,12 @@ export function passthrough(deps: PassthroughDeps): RequestHandler {
       backend: backend.name,
       isStream: false,
       status: toStatus(outcome),
-      error: outcome === 'ok' ? undefined : outcome,
+      error: outcome,
       attempts: 1,
+      failovers: [],
+      wasRetryRefused: false,
+      rescues: 0,
+      queueMs: undefined,
       durationMs: deps.now() - startedMs,
       ttftMs: undefined,
       inferenceMs: deps.now() - sentMs,
@@ -90,9 +93,12 @@ export function passthrough(deps: PassthroughDeps): RequestHandler {
       throw new GatewayError('method_not_supported', { message: `Not allowed to ${req.method}.` });
     }
     const path = toUpstreamPath(req.method, req.originalUrl);
-    const choice = await choose(req, deps);
     const context = contextOf(res);
-    const lease = deps.pool.lease(choice.targets, new Set(), context.id);
+    const choice = await choose(req, context.generation, deps.pool);
+    const claim = { exchangeId: context.id, client: context.client ?? '', priority: 0 };
+    const lease = await deps.pool.acquire(choice.targets, new Set(), claim, () =>
+      AbortSignal.any([leaving(res), AbortSignal.timeout(context.generation.queueTimeoutMs)]),
+    );
     const record = carry(req, res, path, choice, lease);
     context.record = record;
     const { error } = await record;
@@ -100,8 +106,21 @@ export function passthrough(deps: PassthroughDeps): RequestHandler {
   };
 }
 
+/** Aborts when the client is gone. What it still has to send waits in its socket meanwhile. */
+function leaving(res: Response): AbortSignal {
+  const controller = new AbortController();
+  res.once('close', () => {
+    controller.abort(new GatewayError('client_closed', { message: 'The client closed the connection.' }));
+  });
+  return controller.signal;
+}
+
 /** JSON tells its model; everything else goes to the default backend unread. */
-async function choose(req: Request, { catalog, pool, bodyLimitBytes }: PassthroughDeps): Promise<Choice> {
+async function choose(
+  req: Request,
+  { catalog, bodyLimitBytes }: Generation,
+  pool: Pick<Pool, 'status'>,
+): Promise<Choice> {
   const json = isPeekable(req.headers, bodyLimitBytes) ? await readBody(req, bodyLimitBytes) : undefined;
   const model = json === undefined ? undefined : peekModel(json);
   if (model === undefined) {
@@ -124,8 +143,8 @@ function defaultTarget(req: Request, status: readonly BackendStatus[]): Target {
   const able = DEFAULT_KINDS.flatMap((kind) =>
     status.filter(({ backend }) => backend.kind === kind && backend.weight > 0),
   );
-  // When all seem down, the first is asked all the same: it may be back before its probe.
-  const chosen = able.find(({ isUp }) => isUp) ?? able[0];
+  // When none seems well, the first is asked all the same: it may be back before its probe.
+  const chosen = able.find(({ isUp, circuit }) => isUp && circuit === 'closed') ?? able[0];
   if (!chosen) throw noBackend(req, 'is configured for it');
   return {
     backend: chosen.backend,
@@ -140,10 +159,4 @@ function defaultTarget(req: Request, status: readonly BackendStatus[]): Target {
 
 function noBackend({ method, originalUrl }: Request, lacking: string): GatewayError {
   return invalidUrl(method, originalUrl, `: no backend of kind openai or vllm ${lacking}.`);
-}
-
-function toStatus(outcome: 'ok' | GatewayError): StreamStatus {
-  if (outcome === 'ok') return 'completed';
-  if (outcome.reason === 'client_closed') return 'client_aborted';
-  return outcome.reason.endsWith('_timeout') ? 'timeout' : 'upstream_error';
 }

@@ -13,9 +13,6 @@ const STREAM_HEADERS = {
   'x-accel-buffering': 'no',
 };
 
-/** A comment: clients ignore it, and idle connections live on. */
-const HEARTBEAT = ': keep-alive\n\n' as ByteText;
-
 export function createRelay(res: ServerResponse, isStream: boolean): Relay {
   const out = isStream ? createStreamOutput(res) : createBodyOutput(res);
   let isEnded = false;
@@ -39,8 +36,8 @@ export function createRelay(res: ServerResponse, isStream: boolean): Relay {
       relay.isCommitted = true;
       return out.write(bytes, onDrain);
     },
-    heartbeat() {
-      if (isStream) relay.write(HEARTBEAT);
+    comment(text) {
+      if (isStream) relay.write(`: ${text}\n\n` as ByteText);
     },
     end(bytes) {
       relay.isCommitted = true;
@@ -51,6 +48,9 @@ export function createRelay(res: ServerResponse, isStream: boolean): Relay {
       if (relay.closedBy) return;
       relay.closedBy = reason;
       relay.onClose?.(reason);
+    },
+    destroy() {
+      res.destroy();
     },
   };
 

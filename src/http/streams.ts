@@ -2,26 +2,13 @@
 
 import type { RequestHandler } from 'express';
 import { GatewayError } from '../core/errors.ts';
-import type { ActiveExchange, Keyring, Now, StreamStatus } from '../core/exchange.ts';
+import type { ActiveExchange, Now, StreamStatus } from '../core/exchange.ts';
 
 export interface StreamsDeps {
   readonly active: () => Iterable<ActiveExchange>;
   /** Streams that have ended, by how. */
   readonly streamTotals: () => Promise<Readonly<Record<StreamStatus, number>>>;
   readonly now: Now;
-}
-
-/** Lets in who holds the operator's key; without one there is nothing here. */
-export function authenticateAdmin(keyring: Keyring | undefined): RequestHandler {
-  return (req, _res, next) => {
-    if (!keyring) {
-      throw new GatewayError('unknown_url', {
-        message: `Invalid URL (${req.method} ${req.path.slice(0, 200)}): the operator's endpoints are off. Set ADMIN_KEY to use them.`,
-      });
-    }
-    keyring.identify(req.headers.authorization);
-    next();
-  };
 }
 
 export function listStreams({ active, streamTotals, now }: StreamsDeps): RequestHandler {

@@ -13,12 +13,12 @@ const STABLE_AFTER_MS = 10_000;
 export interface ClusterOptions {
   readonly workers: number;
   /** Added to the environment of each worker; `isFirst` is one of the first start. */
-  env(isFirst: boolean): Readonly<Record<string, string>>;
+  env(index: number, isFirst: boolean): Readonly<Record<string, string>>;
   readonly logger: Logger;
 }
 
-/** What the primary says to its workers. */
-export type WorkerOrder = 'drain';
+/** What the primary says to its workers; a worker says `reload` to have it said to the others. */
+export type WorkerOrder = 'drain' | 'reload';
 
 /**
  * Runs until all workers have ended after a signal; resolves with the exit code. A worker that ends
@@ -28,22 +28,25 @@ export function runPrimary({ workers, env, logger }: ClusterOptions): Promise<nu
   let isStopping = false;
   let hasListened = false;
   let restartMs = FIRST_RESTART_MS;
-  const bornMs = new Map<number, number>();
+  /** By worker id: which of the workers it is, and when it was born. */
+  const born = new Map<number, { readonly index: number; readonly atMs: number }>();
   const listening = new Set<number>();
   answerMetricsRequests();
 
   return new Promise((resolve) => {
-    function fork(isFirst: boolean): void {
-      const worker = cluster.fork(env(isFirst));
-      bornMs.set(worker.id, performance.now());
+    function fork(index: number, isFirst: boolean): void {
+      const worker = cluster.fork(env(index, isFirst));
+      born.set(worker.id, { index, atMs: performance.now() });
     }
 
     function replace(worker: Worker, code: number, signal: string): void {
-      const livedMs = performance.now() - (bornMs.get(worker.id) ?? 0);
+      const { index, atMs } = born.get(worker.id) ?? { index: 0, atMs: 0 };
+      born.delete(worker.id);
+      const livedMs = performance.now() - atMs;
       restartMs = livedMs > STABLE_AFTER_MS ? FIRST_RESTART_MS : Math.min(LAST_RESTART_MS, restartMs * 2);
       logger.error('worker died', { pid: worker.process.pid, code, signal, restartMs });
       setTimeout(() => {
-        if (!isStopping) fork(false);
+        if (!isStopping) fork(index, false);
       }, restartMs);
     }
 
@@ -59,13 +62,26 @@ export function runPrimary({ workers, env, logger }: ClusterOptions): Promise<nu
       } else if (!hasListened) {
         killAll();
         resolve(code);
-      } else if (Object.keys(cluster.workers ?? {}).length === 0) {
+      } else if (allWorkers().length === 0) {
         resolve(0);
       }
     });
+    cluster.on('message', (worker, message: unknown) => {
+      if (message === ('reload' satisfies WorkerOrder)) {
+        tell(
+          'reload',
+          allWorkers().filter((each) => each !== worker),
+        );
+      }
+    });
+
+    function tell(order: WorkerOrder, to: readonly Worker[]): void {
+      // Who does not listen yet would not hear it: it serves nobody, and has just read the configuration.
+      for (const worker of to) if (listening.has(worker.id)) worker.send(order, ignoreGone);
+    }
 
     function killAll(): void {
-      for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGKILL');
+      for (const worker of allWorkers()) worker.process.kill('SIGKILL');
     }
 
     function stop(signal: NodeJS.Signals): void {
@@ -75,20 +91,24 @@ export function runPrimary({ workers, env, logger }: ClusterOptions): Promise<nu
         return;
       }
       isStopping = true;
-      const all = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+      const all = allWorkers();
       logger.info('draining', { signal, workers: all.length });
-      for (const worker of all) {
-        // Who does not listen yet serves nobody, and would not hear the order either.
-        if (listening.has(worker.id)) worker.send('drain' satisfies WorkerOrder, ignoreGone);
-        else worker.process.kill('SIGKILL');
-      }
+      tell('drain', all);
+      for (const worker of all) if (!listening.has(worker.id)) worker.process.kill('SIGKILL');
       if (all.length === 0) resolve(0);
     }
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
+    process.on('SIGHUP', () => {
+      tell('reload', allWorkers());
+    });
 
-    for (let i = 0; i < workers; i++) fork(i === 0);
+    for (let i = 0; i < workers; i++) fork(i, i === 0);
   });
+}
+
+function allWorkers(): Worker[] {
+  return Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
 }
 
 /** A worker that has just died has drained. */
@@ -96,13 +116,25 @@ const ignoreGone = (): undefined => undefined;
 
 export const isWorker = cluster.isWorker;
 
-/** Calls `drain` when the primary says so, or is gone. Signals are the primary's business. */
-export function obeyPrimary(drain: () => void): void {
+export interface Orders {
+  drain(): void;
+  reload(): void;
+}
+
+/** Does what the primary says, and drains when it is gone. Signals are the primary's business. */
+export function obeyPrimary({ drain, reload }: Orders): void {
   process.on('message', (message: unknown) => {
     if (message === ('drain' satisfies WorkerOrder)) drain();
+    if (message === ('reload' satisfies WorkerOrder)) reload();
   });
   process.on('disconnect', drain);
-  // A terminal's Ctrl-C reaches every process; the primary decides what it means.
+  // A terminal's Ctrl-C and hang-up reach every process; the primary decides what they mean.
   process.on('SIGINT', () => undefined);
+  process.on('SIGHUP', () => undefined);
   process.on('SIGTERM', drain);
+}
+
+/** For a worker that was told to reload: the others are to do the same. */
+export function tellOthersToReload(): void {
+  process.send?.('reload' satisfies WorkerOrder);
 }

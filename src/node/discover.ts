@@ -2,9 +2,10 @@
 
 import type { ListResponse, Ollama, ShowResponse } from 'ollama/browser';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
-import type { Backend, Discover, Discovery, UpstreamModel } from '../core/fleet.ts';
+import type { Backend, Discover, Discovery, UpstreamModel, BackendLoad } from '../core/fleet.ts';
 import type { Send } from '../core/upstream.ts';
 import { createUpstreamFetch } from './upstream-fetch.ts';
+import { toVllmLoad } from './vllm-load.ts';
 
 /** Descriptions asked for at the same time. */
 const PARALLEL_SHOWS = 4;
@@ -20,9 +21,17 @@ export function createDiscover(send: Send): Discover {
       host: 'http://backend.invalid',
       fetch: createUpstreamFetch(send, backend, signal),
     });
-    const [{ version }, { models }] = await Promise.all([client.version(), client.list()]);
+    const [{ version }, { models }, resident] = await Promise.all([
+      client.version(),
+      client.list(),
+      residentOf(client),
+    ]);
     const entries = await mapInParallel(models, PARALLEL_SHOWS, (model) => describe(client, backend, model));
-    return { models: new Map(entries.map((model) => [model.name, model])), version };
+    return {
+      models: new Map(entries.map((model) => [model.name, model])),
+      version,
+      ...(resident && { resident }),
+    };
   }
 
   async function describe(client: Ollama, backend: Backend, model: Listed): Promise<UpstreamModel> {
@@ -38,6 +47,19 @@ export function createDiscover(send: Send): Discover {
     };
   }
 
+  async function discoverVllm(backend: Backend, signal: AbortSignal): Promise<Discovery> {
+    const fetchBeside = createUpstreamFetch(send, backend, signal, true);
+    const [discovery, health, load] = await Promise.all([
+      discoverOpenai(backend, signal),
+      fetchBeside('http://backend.invalid/health'),
+      vllmLoad(fetchBeside),
+    ]);
+    // A proxy in front may not pass it on; the engine itself says 503 when it is dead.
+    if (health.status >= 500)
+      throw new Error(`GET /health was answered with status ${String(health.status)}`);
+    return { ...discovery, ...(load && { load }) };
+  }
+
   async function discoverOpenai(backend: Backend, signal: AbortSignal): Promise<Discovery> {
     const response = await createUpstreamFetch(send, backend, signal)('http://backend.invalid/models');
     if (!response.ok) throw new Error(`GET /models was answered with status ${String(response.status)}`);
@@ -51,11 +73,32 @@ export function createDiscover(send: Send): Discover {
     return { models: new Map(models.map((model) => [model.name, model])), version: '' };
   }
 
-  return (backend, signal) =>
-    backend.kind === 'ollama' ? discoverOllama(backend, signal) : discoverOpenai(backend, signal);
+  return (backend, signal) => {
+    if (backend.kind === 'ollama') return discoverOllama(backend, signal);
+    return backend.kind === 'vllm' ? discoverVllm(backend, signal) : discoverOpenai(backend, signal);
+  };
 }
 
 type Listed = ListResponse['models'][number];
+
+/** undefined when the server is older than the question. */
+async function residentOf(client: Ollama): Promise<string[] | undefined> {
+  try {
+    return (await client.ps()).models.map(({ name }) => name);
+  } catch {
+    return undefined;
+  }
+}
+
+/** undefined when the server has no metrics, or keeps them to itself. */
+async function vllmLoad(fetchBeside: typeof fetch): Promise<BackendLoad | undefined> {
+  try {
+    const response = await fetchBeside('http://backend.invalid/metrics');
+    return response.ok ? toVllmLoad(await response.text()) : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /** undefined when the server would not say; it is asked again with the next probe. */
 async function show(client: Ollama, model: string): Promise<Partial<UpstreamModel> | undefined> {

@@ -13,6 +13,9 @@ import {
   connectFailure,
   connectionLost,
   connectTimeout,
+  STALE_WITHIN_MS,
+  StaleConnectionError,
+  type Address,
   type Transport,
   type WireRequest,
 } from './transport.ts';
@@ -24,8 +27,6 @@ const MAX_IDLE_CONNECTIONS = 1024;
 const DISCARD_BYTES = 64 * 1024;
 const DISCARD_MS = 1000;
 const READ_BUFFER_BYTES = 64 * 1024;
-/** A kept connection that breaks this soon after a request was dying before it; later it was not. */
-const STALE_WITHIN_MS = 500;
 
 /** What toString('latin1', …) ends in, without the way there; every Node has it, its types do not. */
 type Latin1Sliceable = Uint8Array & { latin1Slice(start: number, end: number): string };
@@ -54,12 +55,9 @@ interface Pool {
   readonly idle: Connection[];
 }
 
-/** A kept connection that the peer had closed before it could answer: nothing was lost. */
-class StaleConnectionError extends Error {}
-
-export function createHttp1Transport(origin: URL, connectMs: number): Transport {
+export function createHttp1Transport({ origin, address, connectMs }: Address): Transport {
   const pool: Pool = {
-    host: origin.hostname.replace(/^\[|\]$/g, ''),
+    host: address ?? origin.hostname.replace(/^\[|\]$/g, ''),
     port: origin.port === '' ? 80 : Number(origin.port),
     hostHeader: origin.host,
     connectMs,

@@ -4,9 +4,10 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import { createClusterRender } from './cluster-metrics.ts';
 import { isWorker } from './cluster.ts';
 import type { ActiveExchange, ExchangeRecord, Meter, StreamStatus } from '../core/exchange.ts';
-import type { BackendStatus } from '../core/fleet.ts';
+import { CIRCUIT_STATES, type BackendStatus } from '../core/fleet.ts';
 
 export interface Metrics extends Meter {
+  reloaded(isApplied: boolean): void;
   render(): Promise<{ contentType: string; body: string }>;
   /** Streams of this process that have ended, by how. */
   streamTotals(): Promise<Record<StreamStatus, number>>;
@@ -15,6 +16,7 @@ export interface Metrics extends Meter {
 export interface MetricSources {
   readonly status: () => readonly BackendStatus[];
   readonly active: () => Iterable<ActiveExchange>;
+  readonly isDraining: () => boolean;
 }
 
 const SECONDS_PER_MS = 0.001;
@@ -29,7 +31,7 @@ const OVERHEAD_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-export function createMetrics({ status, active }: MetricSources): Metrics {
+export function createMetrics({ status, active, isDraining }: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const renderAll = isWorker ? createClusterRender(registry) : () => registry.metrics();
@@ -123,6 +125,75 @@ export function createMetrics({ status, active }: MetricSources): Metrics {
     },
   });
 
+  const failovers = new Counter({
+    name: 'ai_gateway_failovers_total',
+    help: 'Attempts that failed on this backend and were made up for by another one.',
+    labelNames: ['backend', 'reason'],
+    registers,
+  });
+  const retries = new Counter({
+    name: 'ai_gateway_retries_total',
+    help: 'Further attempts that were made, or refused because the retry budget was spent.',
+    labelNames: ['result'],
+    registers,
+  });
+  const rescues = new Counter({
+    name: 'ai_gateway_rescues_total',
+    help: 'Streams that broke off in the middle and were gone on with by another backend.',
+    registers,
+  });
+  const queueSeconds = new Histogram({
+    name: 'ai_gateway_queue_wait_seconds',
+    help: 'How long those requests waited for a slot that found none free.',
+    buckets: FIRST_TOKEN_BUCKETS,
+    registers,
+  });
+  const reloads = new Counter({
+    name: 'ai_gateway_config_reloads_total',
+    help: 'Configurations that were taken over, or refused because of a fault.',
+    labelNames: ['result'],
+    registers,
+  });
+  new Gauge({
+    name: 'ai_gateway_circuit_state',
+    help: '0 closed, 1 half-open, 2 open.',
+    labelNames: ['backend'],
+    aggregator: 'max',
+    registers,
+    collect() {
+      this.reset();
+      for (const { backend, circuit } of status())
+        this.set({ backend: backend.name }, CIRCUIT_STATES.indexOf(circuit));
+    },
+  });
+  new Gauge({
+    name: 'ai_gateway_queue_depth',
+    help: 'Requests that wait for a slot of the backend; one that waits for several counts for each.',
+    labelNames: ['backend'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { backend, queued } of status()) this.set({ backend: backend.name }, queued);
+    },
+  });
+  new Gauge({
+    name: 'ai_gateway_draining',
+    help: '1 from the order to stop on.',
+    aggregator: 'max',
+    registers,
+    collect() {
+      this.set(isDraining() ? 1 : 0);
+    },
+  });
+
+  function countAttempts(record: ExchangeRecord): void {
+    for (const { backend, reason } of record.failovers) failovers.inc({ backend, reason });
+    if (record.failovers.length > 0) retries.inc({ result: 'made' }, record.failovers.length);
+    if (record.wasRetryRefused) retries.inc({ result: 'refused' });
+    if (record.rescues > 0) rescues.inc(record.rescues);
+    if (record.queueMs !== undefined) queueSeconds.observe(record.queueMs * SECONDS_PER_MS);
+  }
+
   function countTokens({ model, backend, usage }: ExchangeRecord): void {
     if (!usage) return;
     tokens.inc({ type: 'input', model, backend }, usage.prompt);
@@ -142,6 +213,7 @@ export function createMetrics({ status, active }: MetricSources): Metrics {
       const target = { model, backend };
       if (record.isStream) streams.inc({ status: record.status });
       countTokens(record);
+      countAttempts(record);
       if (inferenceMs !== undefined) inferenceSeconds.observe(target, inferenceMs * SECONDS_PER_MS);
       if (overheadMs !== undefined) overheadSeconds.observe(overheadMs * SECONDS_PER_MS);
       if (!record.isStream || ttftMs === undefined) return;
@@ -150,6 +222,9 @@ export function createMetrics({ status, active }: MetricSources): Metrics {
         const betweenMs = (record.durationMs - ttftMs) / (usage.completion - 1);
         perTokenSeconds.observe(target, betweenMs * SECONDS_PER_MS);
       }
+    },
+    reloaded(isApplied) {
+      reloads.inc({ result: isApplied ? 'applied' : 'refused' });
     },
     async streamTotals() {
       const totals = { completed: 0, client_aborted: 0, upstream_error: 0, timeout: 0, shutdown: 0 };

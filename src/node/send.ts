@@ -2,6 +2,7 @@
 
 import type { Backend } from '../core/fleet.ts';
 import type { Send } from '../core/upstream.ts';
+import type { Address } from './transport.ts';
 import { createHttp1Transport } from './http1.ts';
 import type { Transport } from './transport.ts';
 
@@ -14,43 +15,56 @@ export interface Sender {
 interface Route {
   readonly transport: Transport;
   readonly basePath: string;
+  /** Where the server has what is not of its API. */
+  readonly rootPath: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
 export function createSender(): Sender {
-  const routes = new Map<string, Route>();
+  /** A reload makes new backends; one that has not changed keeps its connections. */
+  const routes = new WeakMap<Backend, Route>();
+  const transports = new Map<string, Transport>();
 
   function routeOf(backend: Backend): Route {
-    let route = routes.get(backend.name);
+    let route = routes.get(backend);
     if (!route) {
-      const url = new URL(backend.url);
+      const { pathname } = new URL(backend.url);
+      const basePath = pathname.replace(/\/$/, '');
       route = {
-        transport: createTransport(url, backend.timeouts.connectMs),
-        basePath: url.pathname.replace(/\/$/, ''),
+        transport: transportOf(backend),
+        basePath,
+        rootPath: basePath.replace(/\/v1$/, ''),
         headers: headersOf(backend),
       };
-      routes.set(backend.name, route);
+      routes.set(backend, route);
     }
     return route;
   }
 
+  function transportOf({ url, address, timeouts: { connectMs } }: Backend): Transport {
+    const { origin } = new URL(url);
+    const key = [origin, address, connectMs].join(' ');
+    const transport = transports.get(key) ?? createTransport({ origin: new URL(origin), address, connectMs });
+    transports.set(key, transport);
+    return transport;
+  }
+
   return {
-    send(backend, { method, path, body = '' }, signal) {
-      const { transport, basePath, headers } = routeOf(backend);
-      return transport.send({ method, path: basePath + path, headers, body }, signal);
+    send(backend, { method, path, body = '', isBesideApi = false }, signal) {
+      const { transport, basePath, rootPath, headers } = routeOf(backend);
+      const fullPath = (isBesideApi ? rootPath : basePath) + path;
+      return transport.send({ method, path: fullPath, headers, body }, signal);
     },
     close() {
-      for (const { transport } of routes.values()) transport.close();
+      for (const transport of transports.values()) transport.close();
     },
   };
 }
 
-function createTransport(url: URL, connectMs: number): Transport {
-  if (url.protocol === 'http:') return createHttp1Transport(url, connectMs);
+function createTransport(address: Address): Transport {
+  if (address.origin.protocol === 'http:') return createHttp1Transport(address);
   // undici is loaded when the first such backend is used: it is a third of the start-up otherwise.
-  const loaded = import('./undici.ts').then(({ createUndiciTransport }) =>
-    createUndiciTransport(url, connectMs),
-  );
+  const loaded = import('./undici.ts').then(({ createUndiciTransport }) => createUndiciTransport(address));
   return {
     send: async (request, signal) => (await loaded).send(request, signal),
     close() {

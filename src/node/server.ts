@@ -1,56 +1,145 @@
-/** Listens, and stops without cutting what is going on. */
+/** Listens, keeps slow and odd clients in bounds, and stops without cutting what is going on. */
 
-import { createServer as createHttpServer, IncomingMessage, ServerResponse, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import {
+  createServer as createHttpServer,
+  IncomingMessage,
+  ServerResponse,
+  type Server,
+  type ServerOptions,
+} from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Express } from 'express';
 import { GatewayError } from '../core/errors.ts';
 import type { ActiveExchange } from '../core/exchange.ts';
 
-/** Load balancers keep connections for 60 s; the side that closes first must be theirs. */
-const KEEP_ALIVE_MS = 75_000;
 const BACKLOG = 4096;
 /** Express sets prototypes per request, which Node before 24 pays for with every later property access. */
 const FIRST_NODE_WITHOUT_PENALTY = 24;
+/** How exactly limits on what a client sends are kept. */
+const CHECK_MS = 1000;
+const MAX_HEADERS = 200;
 /** Between two looks at whether the last exchange has ended. */
 const DRAIN_POLL_MS = 20;
 /** For error events and closing handshakes to leave after the last stream was ended. */
 const LAST_WORDS_MS = 200;
 
+export interface ServerSettings {
+  /** 0: no limit. */
+  readonly maxConnections: number;
+  readonly maxHeaderBytes: number;
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  /** How long a client may leave unread what was sent to it; 0: for ever. */
+  readonly stalledReaderMs: number;
+}
+
+/** What the rest of the gateway tells of its work. */
+export interface Work {
+  /** The exchanges going on. */
+  readonly active: () => Iterable<ActiveExchange>;
+  /** Some backend works for a request, also for one that is passed on raw. */
+  readonly isBusy: () => boolean;
+}
+
 export interface GatewayServer {
   /** The port that was taken. Rejects when it is not to be had. */
   listen(port: number, host: string): Promise<number>;
-  /** Resolves when everything has ended, or was ended after `timeoutMs`. */
+  /**
+   * Resolves when everything has ended, or was ended after `timeoutMs`. Meanwhile the port stays
+   * open, so that who still comes hears from the app that nothing new is taken.
+   */
   drain(timeoutMs: number): Promise<void>;
 }
 
-/** `isBusy`: some backend works for a request, also for one that is passed on raw. */
-export function createServer(
-  app: Express,
-  active: () => Iterable<ActiveExchange>,
-  isBusy: () => boolean,
-): GatewayServer {
-  const server = createHttpServer(
-    { keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true, ...prototypeTrick(app) },
-    app,
-  );
+export function createServer(app: Express, settings: ServerSettings, work: Work): GatewayServer {
+  const server = createHttpServer({ ...toOptions(settings), ...prototypeTrick(app) }, app);
+  server.maxHeadersCount = MAX_HEADERS;
+  if (settings.maxConnections > 0) server.maxConnections = settings.maxConnections;
+  server.on('clientError', refuse);
+  server.on('request', (_req, res) => {
+    cutStalledReader(res, settings.stalledReaderMs);
+  });
+
   return {
     listen: (port, host) => listen(server, port, host),
 
     async drain(timeoutMs) {
-      const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();
+      const { active, isBusy } = work;
       const deadline = Date.now() + timeoutMs;
       while ((hasAny(active()) || isBusy()) && Date.now() < deadline) await sleep(DRAIN_POLL_MS);
       if (hasAny(active())) {
         for (const { exchange } of active()) exchange.relay.cut(shuttingDown());
         await sleep(LAST_WORDS_MS);
       }
+      const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();
       // A client that neither reads nor leaves must not hold the process.
       await Promise.race([closed, sleep(LAST_WORDS_MS)]);
       server.closeAllConnections();
     },
   };
+}
+
+function toOptions(settings: ServerSettings): ServerOptions {
+  const { headersTimeoutMs, requestTimeoutMs } = settings;
+  return {
+    noDelay: true,
+    maxHeaderSize: settings.maxHeaderBytes,
+    // Node wants the first to be the smaller one.
+    headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
+    requestTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: Math.min(CHECK_MS, headersTimeoutMs),
+    keepAliveTimeout: settings.keepAliveTimeoutMs,
+  };
+}
+
+/** Once an answer is written, only the client's reading is left; before that the watch looks at it. */
+function cutStalledReader(res: ServerResponse, stalledReaderMs: number): void {
+  if (stalledReaderMs === 0) return;
+  res.on('prefinish', () => {
+    res.socket?.setTimeout(stalledReaderMs);
+  });
+}
+
+interface Refusal {
+  readonly status: string;
+  readonly message: string;
+}
+
+/** What a client sends that is no HTTP, or too much or too slow of it, by Node's code. */
+const REFUSALS: Readonly<Record<string, Refusal>> = {
+  HPE_HEADER_OVERFLOW: {
+    status: '431 Request Header Fields Too Large',
+    message: 'The headers of the request are too large.',
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: '408 Request Timeout',
+    message: 'The request was not complete in time.',
+  },
+};
+const NO_HTTP: Refusal = { status: '400 Bad Request', message: 'The request is no valid HTTP.' };
+
+/** In OpenAI's form, for SDKs that show it; then the connection is closed, whatever follows on it. */
+function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering(socket)) {
+    socket.destroy();
+    return;
+  }
+  const { status, message } = REFUSALS[error.code ?? ''] ?? NO_HTTP;
+  const body = JSON.stringify({
+    error: { message, type: 'invalid_request_error', param: null, code: null },
+  });
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\nconnection: close\r\n` +
+      `content-length: ${String(Buffer.byteLength(body))}\r\n\r\n${body}`,
+  );
+}
+
+/** Something was sent of an answer: a second head in it would be a lie. */
+function isAnswering(socket: Socket & { _httpMessage?: ServerResponse | null }): boolean {
+  return socket._httpMessage?.headersSent === true;
 }
 
 function listen(server: Server, port: number, host: string): Promise<number> {

@@ -11,12 +11,26 @@ export interface WireRequest {
   readonly body: string;
 }
 
+/** Where the connections to a backend go. */
+export interface Address {
+  readonly origin: URL;
+  /** Connected to in place of the origin's host, which is still asked for. */
+  readonly address: string | undefined;
+  readonly connectMs: number;
+}
+
 /** The connections to one backend. See core's Send for what send() promises. */
 export interface Transport {
   send(request: WireRequest, signal: AbortSignal): Promise<UpstreamResponse>;
   /** Closes connections that carry nothing. */
   close(): void;
 }
+
+/** A kept connection that breaks this soon after a request was dying before it; later it was not. */
+export const STALE_WITHIN_MS = 500;
+
+/** A kept connection that the peer had closed before it could answer: nothing was lost. */
+export class StaleConnectionError extends Error {}
 
 export function connectTimeout(connectMs: number, cause?: unknown): GatewayError {
   return new GatewayError('upstream_connect_timeout', {

@@ -1,10 +1,20 @@
 /** The client for `https://` backends: undici's dispatch, without its timeouts, redirects and retries. */
 
-import { Agent, type Dispatcher } from 'undici';
+import { Agent, errors, type Dispatcher } from 'undici';
 import { GatewayError, toGatewayError } from '../core/errors.ts';
 import type { BodyReader, UpstreamResponse } from '../core/upstream.ts';
 import type { ByteText } from '../core/stream.ts';
-import { connectFailure, connectionLost, connectTimeout, type Transport } from './transport.ts';
+import { lookupOf } from './lookup.ts';
+import {
+  connectFailure,
+  connectionLost,
+  connectTimeout,
+  STALE_WITHIN_MS,
+  StaleConnectionError,
+  type Address,
+  type Transport,
+  type WireRequest,
+} from './transport.ts';
 
 const IDLE_CONNECTION_MS = 4000;
 const DISCARD_BYTES = 64 * 1024;
@@ -14,9 +24,12 @@ export interface TlsOptions {
   readonly ca?: string;
 }
 
-export function createUndiciTransport(origin: URL, connectMs: number, tls: TlsOptions = {}): Transport {
+export function createUndiciTransport(
+  { origin, address, connectMs }: Address,
+  tls: TlsOptions = {},
+): Transport {
   const agent = new Agent({
-    connect: { timeout: connectMs, ...tls },
+    connect: { timeout: connectMs, ...(address !== undefined && { lookup: lookupOf(address) }), ...tls },
     // The limits on silence are the gateway's own (gateway/watch.ts).
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -25,13 +38,26 @@ export function createUndiciTransport(origin: URL, connectMs: number, tls: TlsOp
     pipelining: 1,
   });
 
+  function dispatch(
+    { method, path, headers, body }: WireRequest,
+    signal: AbortSignal,
+    mayBeStale: boolean,
+  ): Promise<UpstreamResponse> {
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const handler = createHandler({ signal, connectMs, mayBeStale, resolve, reject });
+      agent.dispatch({ origin: origin.origin, method, path, headers, body }, handler);
+    });
+  }
+
   return {
-    send({ method, path, headers, body }, signal) {
-      return new Promise((resolve, reject) => {
-        signal.throwIfAborted();
-        const handler = createHandler({ signal, connectMs, resolve, reject });
-        agent.dispatch({ origin: origin.origin, method, path, headers, body }, handler);
-      });
+    async send(request, signal) {
+      try {
+        return await dispatch(request, signal, true);
+      } catch (error) {
+        if (!(error instanceof StaleConnectionError)) throw error;
+        return dispatch(request, signal, false);
+      }
     },
     close() {
       void agent.close();
@@ -42,11 +68,20 @@ export function createUndiciTransport(origin: URL, connectMs: number, tls: TlsOp
 interface HandlerOptions {
   readonly signal: AbortSignal;
   readonly connectMs: number;
+  /** A connection that was kept too long may be told apart: the request is then sent once more. */
+  readonly mayBeStale: boolean;
   resolve(response: UpstreamResponse): void;
   reject(error: unknown): void;
 }
 
-function createHandler({ signal, connectMs, resolve, reject }: HandlerOptions): Dispatcher.DispatchHandler {
+function createHandler({
+  signal,
+  connectMs,
+  mayBeStale,
+  resolve,
+  reject,
+}: HandlerOptions): Dispatcher.DispatchHandler {
+  const startedMs = performance.now();
   let controller: Dispatcher.DispatchController | undefined;
   let hasHead = false;
   let reader: BodyReader | undefined;
@@ -123,7 +158,8 @@ function createHandler({ signal, connectMs, resolve, reject }: HandlerOptions): 
       if (discarded < 0) reader?.end();
     },
     onResponseError(_controller, error) {
-      fail(toFailure(error, hasHead, connectMs));
+      const isStale = mayBeStale && !hasHead && performance.now() - startedMs < STALE_WITHIN_MS;
+      fail(isStale && wasReused(error) ? new StaleConnectionError() : toFailure(error, hasHead, connectMs));
     },
   };
 }
@@ -135,6 +171,11 @@ function flatten(headers: Readonly<Record<string, string | string[] | undefined>
       Array.isArray(value) ? value.join(', ') : (value ?? ''),
     ]),
   );
+}
+
+/** The connection broke and had carried an answer before. */
+function wasReused(error: Error): boolean {
+  return error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0;
 }
 
 /** undici's and the system's error codes → the gateway's failures. */

@@ -7,8 +7,13 @@ import type { Send, UpstreamBody } from '../core/upstream.ts';
 /** Of a model list or description: forty backends with hundreds of models stay far below. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
-/** Only the path of the url counts: where it goes is the backend's business. */
-export function createUpstreamFetch(send: Send, backend: Backend, signal: AbortSignal): typeof fetch {
+/** Only the path of the url counts: where it goes is the backend's business, with `isBesideApi` as in UpstreamRequest. */
+export function createUpstreamFetch(
+  send: Send,
+  backend: Backend,
+  signal: AbortSignal,
+  isBesideApi = false,
+): typeof fetch {
   return async (input, init) => {
     const { pathname, search } = new URL(input instanceof Request ? input.url : input);
     const { body, method } = init ?? {};
@@ -17,6 +22,7 @@ export function createUpstreamFetch(send: Send, backend: Backend, signal: AbortS
       {
         method: method === 'POST' ? 'POST' : 'GET',
         path: pathname + search,
+        isBesideApi,
         ...(typeof body === 'string' && { body }),
       },
       signal,

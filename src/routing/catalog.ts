@@ -58,7 +58,7 @@ function resolveAlias(alias: Alias | undefined, backends: readonly BackendStatus
   if (!alias) return undefined;
   const targets = alias.targets.flatMap(({ backend, model }) =>
     backends
-      .filter((status) => (backend === undefined ? mayServe(status, model) : status.backend.name === backend))
+      .filter((status) => (backend === undefined ? mayServe(status, model) : isCalled(status, backend)))
       .map((status) => toTarget(status, model, alias)),
   );
   return { targets, label: alias.name, type: alias.type };
@@ -73,10 +73,19 @@ function resolveListed(name: string, backends: readonly BackendStatus[]): Resolu
 
 /** `backend/model` names a configured backend; what the model is called there may hold slashes too. */
 function resolveAddress(name: string, backends: readonly BackendStatus[]): Resolution | undefined {
-  const status = backends.find(({ backend }) => name.startsWith(`${backend.name}/`));
-  if (!status) return undefined;
-  const model = name.slice(status.backend.name.length + 1);
-  return model === '' ? undefined : { targets: [toTarget(status, model)], label: labelOf(status, model) };
+  const targets = backends.flatMap((status) => {
+    const { backend } = status;
+    const called = [backend.name, backend.group].find((own) => name.startsWith(`${own}/`));
+    const model = called === undefined ? '' : name.slice(called.length + 1);
+    return model === '' ? [] : toTarget(status, model);
+  });
+  if (targets.length === 0) return undefined;
+  return { targets, label: targets.find(({ model }) => model)?.upstreamModel ?? 'other' };
+}
+
+/** By its own name, or by that of the configured one behind which it was found. */
+function isCalled({ backend }: BackendStatus, name: string): boolean {
+  return backend.name === name || backend.group === name;
 }
 
 /**
@@ -109,10 +118,6 @@ function toTarget(
     requestOptions,
     completionTemplate,
   };
-}
-
-function labelOf(status: BackendStatus, name: string): string {
-  return findModel(status, name)?.name ?? 'other';
 }
 
 /** Ollama's default tag may be left out: `x` and `x:latest` are one model. */

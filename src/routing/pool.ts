@@ -1,133 +1,37 @@
 /** The backends with what is known of their state, and the leases on them: the only mutable state of routing. */
 
 import { GatewayError } from '../core/errors.ts';
+import type { Backend, Claim, Lease, Pool, Target } from '../core/fleet.ts';
 import type { Now } from '../core/exchange.ts';
-import type { Backend, Discovery, Lease, Pool, Target } from '../core/fleet.ts';
-import { select, type Candidate } from './select.ts';
+import { onRecovered, onSuccess, onTrial, type CircuitSettings } from './circuit.ts';
+import { select } from './select.ts';
+import {
+  cooldownOf,
+  createState,
+  isHealthy,
+  isOpenFor,
+  learn,
+  toCandidate,
+  type State,
+  type Waiter,
+} from './state.ts';
 
-/** Weight of the newest sample in the moving average of latency. */
-const LATENCY_ALPHA = 0.2;
-/** Successes and failures lose half their weight in this time. */
-const HALF_LIFE_MS = 60_000;
-/** Counted as successes in advance, so that one failure is not a catastrophe. */
-const PRIOR_SUCCESSES = 2;
 const RETRY_AFTER_SECONDS = 1;
 
-interface State {
-  readonly backend: Backend;
-  /** By lease: a count kept by hand drifts, a set cannot. */
-  readonly leases: Map<symbol, string>;
-  /** In order of arrival; one that waits for several backends stands in the line of each. */
-  readonly waiters: Set<Waiter>;
-  isUp: boolean;
-  discovery: Discovery | undefined;
-  latencySeconds: number | undefined;
-  successes: number;
-  failures: number;
-  decayedAtMs: number;
-}
-
-interface Waiter {
-  /** Takes a slot of this backend, which has one. */
-  wake(state: State): void;
+/** What the configuration says of all backends; it may change while the pool is in use. */
+export interface PoolSettings {
+  readonly circuit: CircuitSettings;
+  /** Leases that all backends together may hold. */
+  readonly maxInFlight: number;
+  /** The longest time that a backend's Retry-After is heeded. */
+  readonly maxCooldownMs: number;
 }
 
 interface PoolOptions {
+  readonly settings: () => PoolSettings;
   readonly now: Now;
   /** Numbers in [0, 1). */
   readonly random: () => number;
-}
-
-export function createPool(backends: readonly Backend[], { now, random }: PoolOptions): Pool {
-  const states = new Map(backends.map((backend) => [backend.name, createState(backend, now())]));
-
-  function stateOf(backend: Backend): State {
-    const state = states.get(backend.name);
-    if (!state) throw new TypeError(`not a backend of this pool: ${backend.name}`);
-    return state;
-  }
-
-  function take(target: Target, state: State, exchangeId: string): Lease {
-    const key = Symbol(exchangeId);
-    const startedMs = now();
-    state.leases.set(key, exchangeId);
-    return {
-      target,
-      release(outcome) {
-        if (!state.leases.delete(key)) return;
-        learn(state, outcome, startedMs, now());
-        const [first] = state.waiters;
-        if (first && hasRoom(state)) first.wake(state);
-      },
-    };
-  }
-
-  function choicesOf(targets: readonly Target[], tried: ReadonlySet<string>): Choice[] {
-    return targets
-      .filter(({ backend }) => !tried.has(backend.name) && backend.weight > 0)
-      .map((target) => ({ target, state: stateOf(target.backend) }));
-  }
-
-  return {
-    lease(targets, tried, exchangeId) {
-      const open = choicesOf(targets, tried);
-      const free = open.filter(({ state }) => hasRoom(state));
-      // When all seem down, one of them is asked all the same: it may be back before its probe.
-      const up = free.filter(({ state }) => state.isUp);
-      const candidates = (up.length > 0 ? up : free).map((choice) => ({
-        ...choice,
-        ...toCandidate(choice.state, now()),
-      }));
-      const chosen = select(candidates, random);
-      if (chosen) return take(chosen.target, chosen.state, exchangeId);
-      throw open.length > 0
-        ? allBusy()
-        : new GatewayError('no_backend_available', {
-            message: 'No backend can serve this model now. Try again soon.',
-            retryAfterSeconds: RETRY_AFTER_SECONDS,
-          });
-    },
-
-    queue(targets, tried, exchangeId, signal) {
-      const open = choicesOf(targets, tried).filter(({ state }) => state.waiters.size < state.backend.queue);
-      if (open.length === 0) return Promise.reject(allBusy());
-      return new Promise((resolve, reject) => {
-        function leave(): void {
-          for (const { state } of open) state.waiters.delete(waiter);
-          signal.removeEventListener('abort', giveUp);
-        }
-        function giveUp(): void {
-          leave();
-          // Without a failure of its own the signal says that it took too long.
-          reject(signal.reason instanceof GatewayError ? signal.reason : allBusy());
-        }
-        const waiter: Waiter = {
-          wake(state) {
-            const choice = open.find((each) => each.state === state);
-            if (!choice) return;
-            leave();
-            resolve(take(choice.target, state, exchangeId));
-          },
-        };
-        for (const { state } of open) state.waiters.add(waiter);
-        signal.addEventListener('abort', giveUp);
-      });
-    },
-
-    probed(backend, discovery) {
-      const state = stateOf(backend);
-      state.isUp = discovery !== undefined;
-      state.discovery = discovery ?? state.discovery;
-    },
-
-    status: () =>
-      Array.from(states.values(), ({ backend, isUp, leases, discovery }) => ({
-        backend,
-        isUp,
-        inFlight: leases.size,
-        discovery,
-      })),
-  };
 }
 
 interface Choice {
@@ -135,8 +39,201 @@ interface Choice {
   readonly state: State;
 }
 
-function hasRoom({ leases, backend }: State): boolean {
-  return leases.size < backend.maxConcurrency;
+export function createPool(backends: readonly Backend[], { settings, now, random }: PoolOptions): Pool {
+  let states = new Map<string, State>();
+  let inFlight = 0;
+  configure(backends);
+
+  function configure(next: readonly Backend[]): void {
+    const before = states;
+    states = new Map(
+      next.map((backend) => {
+        const known = before.get(backend.name);
+        const state = known && isSameServer(known.backend, backend) ? known : createState(backend, now());
+        state.backend = backend;
+        return [backend.name, state];
+      }),
+    );
+    for (const [name, state] of before) if (states.get(name) !== state) turnAway(state);
+    wakeAll();
+  }
+
+  /** The backends of these targets as they are now; one that is gone or drained is none. */
+  function choicesOf(targets: readonly Target[], tried: ReadonlySet<string>): Choice[] {
+    return targets.flatMap((target) => {
+      const state = states.get(target.backend.name);
+      const isOpen = state && !tried.has(state.backend.name) && state.backend.weight > 0;
+      return isOpen && isSameServer(state.backend, target.backend) ? { target, state } : [];
+    });
+  }
+
+  function hasRoom({ leases, backend }: State): boolean {
+    return leases.size < backend.maxConcurrency && inFlight < settings().maxInFlight;
+  }
+
+  function choose(choices: readonly Choice[]): Choice | undefined {
+    const nowMs = now();
+    const free = choices.filter(
+      ({ target, state }) => hasRoom(state) && !cooldownOf(state, target.upstreamModel, nowMs),
+    );
+    const ready = free.filter(({ state }) => isOpenFor(state, nowMs));
+    if (ready.length > 0) return best(ready, nowMs);
+    // None is well: the least bad one is tried rather than none, by one exchange at a time.
+    if (choices.some(({ state }) => isHealthy(state))) return undefined;
+    const untried = free.filter(({ state }) => state.circuit.state !== 'half-open');
+    const up = untried.filter(({ state }) => state.isUp);
+    return best(up.length > 0 ? up : untried, nowMs);
+  }
+
+  function best(choices: readonly Choice[], nowMs: number): Choice | undefined {
+    const { circuit } = settings();
+    const candidates = choices.map((choice) => ({ ...choice, ...toCandidate(choice.state, nowMs, circuit) }));
+    return select(candidates, random);
+  }
+
+  function take({ target, state }: Choice, { exchangeId }: Claim): Lease {
+    const key = Symbol(exchangeId);
+    const startedMs = now();
+    let isTrial = !isHealthy(state);
+    if (isTrial) state.circuit = onTrial();
+    state.leases.set(key, exchangeId);
+    inFlight++;
+    return {
+      target,
+      answered() {
+        if (!isTrial) return;
+        isTrial = false;
+        state.isUp = true;
+        state.circuit = onSuccess(state.circuit, true, now(), settings().circuit);
+        wake(state);
+      },
+      release(outcome) {
+        if (!state.leases.delete(key)) return;
+        inFlight--;
+        const { circuit, maxCooldownMs } = settings();
+        if (isTrial && outcome === 'ok') state.isUp = true;
+        learn(state, { outcome, target, startedMs, isTrial, maxCooldownMs }, now(), circuit);
+        if (state.circuit.state === 'open') turnAway(state);
+        wake(state);
+        // Room in the process is room for every backend.
+        if (Number.isFinite(settings().maxInFlight)) wakeAll();
+      },
+    };
+  }
+
+  function wake(state: State): void {
+    while (state.line.length > 0 && hasRoom(state) && isOpenFor(state, now())) state.line.next()?.wake(state);
+  }
+
+  function wakeAll(): void {
+    for (const state of states.values()) wake(state);
+  }
+
+  /** Nobody knows when it will be well: those who wait for it had better be told. */
+  function turnAway(state: State): void {
+    for (const waiter of state.line.clear()) waiter.lose(state);
+  }
+
+  /** Busy ones, and those on trial, have room soon; others do not. */
+  function isWorthWaiting({ target, state }: Choice): boolean {
+    const { line, backend, isUp, circuit } = state;
+    return (
+      isUp &&
+      circuit.state !== 'open' &&
+      !cooldownOf(state, target.upstreamModel, now()) &&
+      line.lengthOf(target.upstreamModel) < backend.queue
+    );
+  }
+
+  function join(choices: readonly Choice[], claim: Claim, signal: AbortSignal): Promise<Lease> {
+    return new Promise((resolve, reject) => {
+      const lines = new Map(choices.map((choice) => [choice.state, choice]));
+
+      function leave(): void {
+        for (const { line } of lines.keys()) line.remove(waiter);
+        signal.removeEventListener('abort', giveUp);
+      }
+      function giveUp(): void {
+        leave();
+        // Without a failure of its own the signal says that it took too long.
+        reject(signal.reason instanceof GatewayError ? signal.reason : allBusy());
+      }
+      const waiter: Waiter = {
+        wake(state) {
+          const choice = lines.get(state);
+          leave();
+          if (choice) resolve(take(choice, claim));
+        },
+        lose(state) {
+          lines.delete(state);
+          if (lines.size > 0) return;
+          leave();
+          reject(noneLeft());
+        },
+      };
+      const { client, priority } = claim;
+      for (const [{ line }, { target }] of lines) {
+        line.add({ model: target.upstreamModel, client, priority }, waiter);
+      }
+      signal.addEventListener('abort', giveUp);
+      if (signal.aborted) giveUp();
+    });
+  }
+
+  return {
+    configure,
+
+    acquire(targets, tried, claim, wait) {
+      const choices = choicesOf(targets, tried);
+      const chosen = choose(choices);
+      if (chosen) return take(chosen, claim);
+      const lines = choices.filter(isWorthWaiting);
+      if (lines.length > 0) return join(lines, claim, wait());
+      throw whyNot(choices, now());
+    },
+
+    probed(backend, discovery) {
+      const state = states.get(backend.name);
+      if (!state || !isSameServer(state.backend, backend)) return;
+      if (discovery && !state.isUp) state.circuit = onRecovered(state.circuit, now());
+      state.isUp = discovery !== undefined;
+      state.discovery = discovery ?? state.discovery;
+      if (state.isUp) wake(state);
+      else turnAway(state);
+    },
+
+    status: () =>
+      Array.from(states.values(), ({ backend, isUp, circuit, leases, line, discovery }) => ({
+        backend,
+        isUp,
+        circuit: circuit.state,
+        inFlight: leases.size,
+        queued: line.length,
+        discovery,
+      })),
+
+    inFlight: () => inFlight,
+  };
+}
+
+/** What is known of a server does not hold for another one that has taken its name. */
+function isSameServer(a: Backend, b: Backend): boolean {
+  return a.url === b.url && a.kind === b.kind;
+}
+
+function whyNot(choices: readonly Choice[], nowMs: number): GatewayError {
+  const cooldowns = choices.flatMap(
+    ({ target, state }) => cooldownOf(state, target.upstreamModel, nowMs) ?? [],
+  );
+  const [first] = cooldowns;
+  if (first && cooldowns.length === choices.length) {
+    const untilMs = Math.min(...cooldowns.map((each) => each.untilMs));
+    return new GatewayError(first.reason, {
+      message: 'The backends of this model asked to be left alone for a while. Try again later.',
+      retryAfterSeconds: Math.max(1, Math.ceil((untilMs - nowMs) / 1000)),
+    });
+  }
+  return choices.some(({ state }) => isHealthy(state)) ? allBusy() : noneLeft();
 }
 
 function allBusy(): GatewayError {
@@ -146,50 +243,9 @@ function allBusy(): GatewayError {
   });
 }
 
-function createState(backend: Backend, nowMs: number): State {
-  return {
-    backend,
-    leases: new Map(),
-    waiters: new Set(),
-    // Until a probe says otherwise: the first request need not wait for it.
-    isUp: true,
-    discovery: undefined,
-    latencySeconds: undefined,
-    successes: 0,
-    failures: 0,
-    decayedAtMs: nowMs,
-  };
-}
-
-function toCandidate(state: State, nowMs: number): Candidate {
-  decay(state, nowMs);
-  const { successes, failures } = state;
-  return {
-    weight: state.backend.weight,
-    inFlight: state.leases.size,
-    latencySeconds: state.latencySeconds,
-    successRate: (successes + PRIOR_SUCCESSES) / (successes + failures + PRIOR_SUCCESSES),
-  };
-}
-
-/** Only a success tells how long the backend takes; a refusal is fast. */
-function learn(state: State, outcome: 'ok' | GatewayError, startedMs: number, nowMs: number): void {
-  decay(state, nowMs);
-  if (outcome === 'ok') {
-    state.successes++;
-    const sample = Math.max(0, nowMs - startedMs) / 1000;
-    const average = state.latencySeconds ?? sample;
-    state.latencySeconds = average + LATENCY_ALPHA * (sample - average);
-  } else if (outcome.countsAgainstBackend) {
-    state.failures++;
-    // Nobody listens there: leave it alone until a probe finds it well.
-    if (outcome.reason === 'upstream_unavailable') state.isUp = false;
-  }
-}
-
-function decay(state: State, nowMs: number): void {
-  const factor = 0.5 ** (Math.max(0, nowMs - state.decayedAtMs) / HALF_LIFE_MS);
-  state.successes *= factor;
-  state.failures *= factor;
-  state.decayedAtMs = nowMs;
+function noneLeft(): GatewayError {
+  return new GatewayError('no_backend_available', {
+    message: 'No backend can serve this model now. Try again soon.',
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  });
 }

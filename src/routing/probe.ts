@@ -1,7 +1,8 @@
 /** Keeps the pool's knowledge of its backends fresh. */
 
-import type { Logger } from '../core/exchange.ts';
+import { GatewayError } from '../core/errors.ts';
 import type { Backend, Discover, Pool } from '../core/fleet.ts';
+import type { Logger } from '../core/exchange.ts';
 
 export interface Prober {
   /** Probes every backend that is not being probed. Never rejects. */
@@ -9,31 +10,45 @@ export interface Prober {
 }
 
 interface ProberOptions {
-  readonly backends: readonly Backend[];
-  readonly pool: Pool;
+  readonly pool: Pick<Pool, 'probed' | 'status'>;
   readonly discover: Discover;
   /** A signal that aborts when a probe has taken too long. */
   readonly timeout: () => AbortSignal;
+  /** Failed probes in a row after which a backend is down. */
+  readonly downAfter: () => number;
   readonly logger: Logger;
 }
 
-export function createProber({ backends, pool, discover, timeout, logger }: ProberOptions): Prober {
-  const underWay = new Set<string>();
+export function createProber({ pool, discover, timeout, downAfter, logger }: ProberOptions): Prober {
+  const underWay = new Set<Backend>();
   const health = new Map<string, boolean>();
+  /** Failed probes in a row. */
+  const failures = new Map<string, number>();
 
   async function probe(backend: Backend): Promise<void> {
-    if (underWay.has(backend.name)) return;
-    underWay.add(backend.name);
+    if (underWay.has(backend)) return;
+    underWay.add(backend);
     try {
       const discovery = await discover(backend, timeout());
+      failures.delete(backend.name);
       pool.probed(backend, discovery);
       note(backend, true, { models: discovery.models.size });
     } catch (error) {
-      pool.probed(backend, undefined);
-      note(backend, false, { error });
+      fail(backend, error);
     } finally {
-      underWay.delete(backend.name);
+      underWay.delete(backend);
     }
+  }
+
+  /** A busy server may be late once; where nobody listens, no second look is needed. */
+  function fail(backend: Backend, error: unknown): void {
+    const count = (failures.get(backend.name) ?? 0) + 1;
+    failures.set(backend.name, count);
+    const isGone = error instanceof GatewayError && error.reason === 'upstream_unavailable';
+    const isFirst = !health.has(backend.name);
+    if (!isGone && !isFirst && count < downAfter()) return;
+    pool.probed(backend, undefined);
+    note(backend, false, { error });
   }
 
   /** A line for each change, and none for each probe. */
@@ -46,6 +61,9 @@ export function createProber({ backends, pool, discover, timeout, logger }: Prob
 
   return {
     async probeAll() {
+      const backends = pool.status().map(({ backend }) => backend);
+      const names = new Set(backends.map(({ name }) => name));
+      for (const name of health.keys()) if (!names.has(name)) health.delete(name);
       await Promise.all(backends.map(probe));
     },
   };

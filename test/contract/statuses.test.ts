@@ -111,7 +111,7 @@ const EMBEDDINGS = {
 
 async function drainingReadiness(): Promise<Response> {
   const gateway = await start();
-  gateway.deps.startDraining();
+  gateway.deps.enter('leaving');
   return fetch(`${gateway.url}/readyz`);
 }
 
@@ -131,6 +131,15 @@ async function cancelled(): Promise<Response> {
   return response;
 }
 
+/** The answer to the operator who has made this of gateway.yaml. */
+function reloaded(file: string): () => Promise<Response> {
+  return async () => {
+    const { url, rewrite } = await start(saying('hi'), { env: { ADMIN_KEY: KEY } });
+    rewrite(file);
+    return fetch(`${url}/admin/reload`, { method: 'POST', headers: { authorization: `Bearer ${KEY}` } });
+  };
+}
+
 /** How to get each answer, in the order of the document. */
 const WAYS: Readonly<Record<string, () => Promise<Response>>> = {
   ...waysTo(
@@ -144,6 +153,11 @@ const WAYS: Readonly<Record<string, () => Promise<Response>>> = {
   'GET /api/chat/streams 401': asOperator('/api/chat/streams', { headers: {} }),
   'GET /api/chat/streams 404': get('/api/chat/streams'),
   'GET /api/chat/streams 405': asOperator('/api/chat/streams', { method: 'PUT' }),
+  'POST /admin/reload 200': reloaded(''),
+  'POST /admin/reload 401': asOperator('/admin/reload', { method: 'POST', headers: {} }),
+  'POST /admin/reload 404': get('/admin/reload', { method: 'POST' }),
+  'POST /admin/reload 405': asOperator('/admin/reload'),
+  'POST /admin/reload 409': reloaded('strict: perhaps'),
   'DELETE /api/chat/{requestId} 200': cancelled,
   'DELETE /api/chat/{requestId} 401': asOperator('/api/chat/x', { method: 'DELETE', headers: {} }),
   'DELETE /api/chat/{requestId} 404': asOperator('/api/chat/x', { method: 'DELETE' }),

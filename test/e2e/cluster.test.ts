@@ -20,7 +20,7 @@ afterEach(async () => {
 async function startCluster(
   env: Readonly<Record<string, string>>,
 ): Promise<{ program: Program; origin: string }> {
-  const program = runProgram({ WORKERS: '2', DRAIN_TIMEOUT_MS: '1000', ...env });
+  const program = runProgram({ WORKERS: '2', DRAIN_TIMEOUT: '1000', ...env });
   running.push(program);
   const screen = await program.until("}'");
   return { program, origin: /http:\/\/localhost:\d+(?=\/v1)/.exec(screen)?.[0] ?? '' };

@@ -108,7 +108,7 @@ backends:
     });
     await bad.close();
     for (let i = 0; i < 10; i++) expect((await gateway.chat()).status).toBe(200);
-    expect(await gateway.metric('ai_gateway_backend_up', { backend: 'bad' })).toBe(0);
+    expect(await gateway.metric('ai_gateway_circuit_state', { backend: 'bad' })).toBe(2);
   });
 
   /** What may happen when the client has seen the first token. */
@@ -209,7 +209,7 @@ describe('when no backend is left', () => {
   it('a backend at its limit is not given more', async () => {
     const backend = await setup.backend(() => undefined);
     const gateway = await setup.gateway({
-      file: `backends: [{ name: b, kind: ollama, url: "${backend.url}", maxConcurrency: 1 }]`,
+      file: `backends: [{ name: b, kind: ollama, url: "${backend.url}", maxConcurrency: 1, queue: 0 }]`,
     });
     const abort = new AbortController();
     const first = gateway.chat({ stream: true }, { signal: abort.signal }).catch(() => undefined);

@@ -66,7 +66,7 @@ it('a client that does not read stops its backend, and the others go on', async 
   backend.script(({ end }) => end(ollamaToken('quick') + ollamaDone()));
   expect((await readStream(await gateway.chat({ stream: true }))).text).toBe('quick');
   socket.destroy();
-  await eventually(() => [...gateway.deps.dispatch.active()].length === 0);
+  await eventually(() => gateway.active() === 0);
 });
 
 it('a client that reads slowly gets every byte in the end', async () => {

@@ -125,7 +125,7 @@ describe('the program', () => {
 });
 
 describe('a signal', () => {
-  it('lets the streams that go on finish, then ends the program with 0', async () => {
+  it('lets the streams that go on finish, takes nothing new, then ends the program with 0', async () => {
     let call: ScriptedCall | undefined;
     const backend = await setup.backend(async (given) => {
       call = given;
@@ -137,9 +137,27 @@ describe('a signal', () => {
     await stream.until('one');
     program.process.kill('SIGTERM');
     await program.until('draining');
-    await expect(fetch(`${origin}/health`, { headers: { connection: 'close' } })).rejects.toThrow();
+    const refused = await chat(origin, { model: 'm' });
+    expect(refused.status).toBe(503);
+    expect([refused.headers.get('connection'), refused.headers.get('retry-after')]).toEqual(['close', '1']);
+    expect(await refused.json()).toMatchObject({ error: { code: 'shutting_down' } });
+    expect((await fetch(`${origin}/readyz`)).status).toBe(503);
+    expect((await fetch(`${origin}/healthz`)).status).toBe(200);
     call?.end(ollamaToken('two') + ollamaDone());
     expect(parseStream(await stream.rest())).toMatchObject({ text: 'onetwo', isDone: true });
+    expect((await program.ended).code).toBe(0);
+    await expect(fetch(`${origin}/health`)).rejects.toThrow();
+  });
+
+  it('lets all be served for a while, if that is set, and only says that it is leaving', async () => {
+    const backend = await setup.backend(saying('fine'));
+    const program = start({ OLLAMA_BASE_URL: backend.url, DRAIN_DELAY: '1s' });
+    const origin = originOf(await program.until('curl'));
+    program.process.kill('SIGTERM');
+    await program.until('draining');
+    expect((await fetch(`${origin}/readyz`)).status).toBe(503);
+    const served = await chat(origin, { model: 'm' });
+    expect([served.status, served.headers.get('connection')]).toEqual([200, 'close']);
     expect((await program.ended).code).toBe(0);
   });
 
@@ -161,7 +179,7 @@ describe('a signal', () => {
 
   it('ends the streams that outlast the drain with an error', async () => {
     const backend = await setup.backend(({ write }) => write(ollamaToken('endless')));
-    const program = start({ OLLAMA_BASE_URL: backend.url, DRAIN_TIMEOUT_MS: '100' });
+    const program = start({ OLLAMA_BASE_URL: backend.url, DRAIN_TIMEOUT: '100' });
     const origin = originOf(await program.until('curl'));
     const stream = openStream(await chat(origin, { model: 'm', stream: true }));
     await stream.until('endless');

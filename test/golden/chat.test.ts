@@ -1,5 +1,6 @@
 /** Every recorded stream, in every chunking, through both ways of the decoder. */
 
+import { retryAfterOf } from '../../src/core/errors.ts';
 import { describe, expect, it } from '@jest/globals';
 import { createChatDecoder, ollama } from '../../src/backends/ollama/index.ts';
 import type { ChatBody } from '../../src/core/chat.ts';
@@ -161,7 +162,7 @@ describe('an answer with an error status', () => {
       expect(error.status).toBe(vector.http?.status);
       expect(JSON.parse(errorBody(error))).toEqual(vector.http?.body);
       const retryAfter = vector.http?.headers?.['retry-after'];
-      if (retryAfter !== undefined) expect(String(error.retryAfterSeconds)).toBe(retryAfter);
+      if (retryAfter !== undefined) expect(String(retryAfterOf(error))).toBe(retryAfter);
     },
   );
 });

@@ -23,10 +23,13 @@ import { authenticate } from '../../src/http/authenticate.ts';
 import { context } from '../../src/http/context.ts';
 import { errors, notFound } from '../../src/http/errors.ts';
 import { passthrough } from '../../src/http/passthrough.ts';
+import type { Generation } from '../../src/http/generation.ts';
+import { createAgents } from '../../src/node/agents.ts';
 import { createServer } from '../../src/node/server.ts';
 import { createCatalog } from '../../src/routing/catalog.ts';
 import { createPool } from '../../src/routing/pool.ts';
 import { errorBody } from '../../src/surfaces/errors.ts';
+import { NO_LIMITS, POOL_SETTINGS, SERVER_SETTINGS } from '../support/fleet.ts';
 import { eventually } from '../support/setup.ts';
 
 const closers: (() => Promise<void>)[] = [];
@@ -134,10 +137,10 @@ async function startGateway(
   const logs: JsonObject[] = [];
   const routes: string[] = [];
   const backends = configured.map(({ kind = 'openai', maxConcurrency = 0, ...rest }, i) =>
-    toBackend({ name: `${kind}-${String(i)}`, kind, maxConcurrency, ...rest }, {}),
+    toBackend({ name: `${kind}-${String(i)}`, kind, maxConcurrency, ...rest }, NO_LIMITS),
   );
-  const watch = createWatch(now);
-  const pool = createPool(backends, { now, random: () => 0 });
+  const watch = createWatch(now, () => 0);
+  const pool = createPool(backends, { settings: () => POOL_SETTINGS, now, random: () => 0 });
   configured.forEach(({ models }, i) => {
     const backend = backends[i];
     if (!models || !backend) return;
@@ -157,35 +160,43 @@ async function startGateway(
   const log: Logger['info'] = (message, fields = {}) => logs.push({ message, ...fields });
   const logger: Logger = { debug: log, info: log, warn: log, error: log };
 
+  const generation: Generation = {
+    catalog,
+    dispatch: { run: () => Promise.reject(new Error('not here')) },
+    keyring: createKeyring(
+      keys.map((key) => ({ name: 'one', sha256: sha256(key) })),
+      sha256,
+    ),
+    adminKeyring: undefined,
+    surfaces: {
+      wallClock: Date.now,
+      newId: () => '',
+      reasoningKeys: 'both',
+      isRescueOn: false,
+      limits: { maxRecordBytes: MB, maxResponseBytes: MB, maxChoices: 1 },
+    },
+    isStrict: false,
+    bodyLimitBytes,
+    queueTimeoutMs: 1000,
+    corsOrigins: [],
+  };
   const app = express();
   app.disable('x-powered-by');
   app.use(
     context({
+      current: () => generation,
       now,
       newId: () => String(++ids),
       logger,
       meter: { request: (_method, route) => routes.push(route), exchange: () => undefined },
     }),
   );
-  app.use(
-    '/v1',
-    authenticate(
-      createKeyring(
-        keys.map((key) => ({ name: 'one', sha256: sha256(key) })),
-        sha256,
-      ),
-    ),
-  );
-  const deps = { catalog, pool, kinds, watch, now, bodyLimitBytes };
-  app.all('/v1/*path', passthrough({ ...deps, ...(ca !== undefined && { ca }) }));
+  app.use('/v1', authenticate);
+  app.all('/v1/*path', passthrough({ pool, kinds, watch, now, agentOf: createAgents(ca) }));
   app.use(notFound);
   app.use(errors({ errorBody }, logger));
 
-  const server = createServer(
-    app,
-    () => [],
-    () => false,
-  );
+  const server = createServer(app, SERVER_SETTINGS, { active: () => [], isBusy: () => false });
   const port = await server.listen(0, '127.0.0.1');
   const inFlight = (): number => pool.status().reduce((sum, status) => sum + status.inFlight, 0);
   closers.push(async () => {

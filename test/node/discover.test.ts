@@ -5,6 +5,7 @@ import { createDiscover, stopsOf } from '../../src/node/discover.ts';
 import { createSender } from '../../src/node/send.ts';
 import { toBackend } from '../../src/config/load.ts';
 import type { Discovery, KindName } from '../../src/core/fleet.ts';
+import { NO_LIMITS } from '../support/fleet.ts';
 import { createSetup } from '../support/setup.ts';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -15,7 +16,7 @@ async function discover(kind: KindName, url: string): Promise<Discovery> {
   const sender = createSender();
   try {
     return await createDiscover(sender.send)(
-      toBackend({ name: 'b', kind, url }, {}),
+      toBackend({ name: 'b', kind, url }, NO_LIMITS),
       AbortSignal.timeout(2000),
     );
   } finally {

@@ -1,27 +1,21 @@
 /** Names of models and where they lead. */
 
 import { describe, expect, it } from '@jest/globals';
-import type { Alias, Backend, BackendStatus, Catalog, KindName } from '../../src/core/fleet.ts';
+import type { Alias, BackendStatus, Catalog, KindName } from '../../src/core/fleet.ts';
 import { createCatalog } from '../../src/routing/catalog.ts';
+import { backendOf } from '../support/fleet.ts';
 
 function statusOf(name: string, kind: KindName, models: readonly string[] | undefined): BackendStatus {
-  const backend: Backend = {
-    name,
-    kind,
-    url: 'http://x',
-    headers: {},
-    weight: 1,
-    maxConcurrency: 1,
-    queue: 0,
-    timeouts: { connectMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 1 },
-  };
+  const backend = backendOf(name, { kind });
   const entries = models?.map(
     (model) => [model, { name: model, created: 7, ownedBy: 'them', digest: '' }] as const,
   );
   return {
     backend,
     isUp: true,
+    circuit: 'closed',
     inFlight: 0,
+    queued: 0,
     discovery: entries && { models: new Map(entries), version: '1' },
   };
 }

@@ -1,10 +1,12 @@
 /** The whole gateway in the test's process, on a port of its own. */
 
 import { createApp } from '../../src/app.ts';
-import { loadConfig } from '../../src/config/load.ts';
+import { loadConfig, type Config } from '../../src/config/load.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { Logger } from '../../src/core/exchange.ts';
 import { createDeps, type Deps } from '../../src/deps.ts';
+import type { ReloadResult } from '../../src/http/reload.ts';
+import { createReload } from '../../src/reload.ts';
 import { createServer } from '../../src/node/server.ts';
 
 export interface LogLine {
@@ -25,6 +27,12 @@ export interface TestGateway {
   advance(ms: number): void;
   /** The value of a metric with exactly these labels; 0 when it was never set. */
   metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
+  /** Puts this text in the place of gateway.yaml; nobody is told. */
+  rewrite(file: string): void;
+  /** As SIGHUP does. */
+  reload(): Promise<ReloadResult>;
+  /** Lets exchanges end for so long, as after a signal. */
+  drain(timeoutMs: number): Promise<void>;
   /** POST /v1/chat/completions with a plain question, unless `body` says otherwise. */
   chat(body?: JsonObject, init?: RequestInit): Promise<Response>;
   close(): Promise<void>;
@@ -45,23 +53,33 @@ export async function startGateway({
   file = '',
   isClockStopped = false,
 }: GatewayOptions): Promise<TestGateway> {
-  const config = loadConfig({
-    env: { NODE_ENV: 'test', PORT: '0', HOST: '127.0.0.1', ...env, GATEWAY_CONFIG: 'gateway.yaml' },
-    readFile: (path) => {
-      if (path === 'gateway.yaml') return file;
-      throw new Error(`no file ${path}`);
-    },
-    exists: () => true,
-  });
+  let text = file;
+  const load = (given: string): Config =>
+    loadConfig({
+      env: { NODE_ENV: 'test', PORT: '0', HOST: '127.0.0.1', ...env, GATEWAY_CONFIG: 'gateway.yaml' },
+      readFile: (path) => {
+        if (path === 'gateway.yaml') return given;
+        throw new Error(`no file ${path}`);
+      },
+      exists: () => true,
+    });
+  const config = load(text);
   const logs: LogLine[] = [];
   let nowMs = 1000;
   const deps = createDeps(config, config.backends, OPENAPI, {
     logger: recordingLogger(logs),
     ...(isClockStopped && { now: () => nowMs }),
   });
-  const server = createServer(createApp(deps), deps.dispatch.active, deps.isBusy);
+  const reload = createReload({
+    first: config,
+    load: () => load(text),
+    apply: (next) => deps.apply(next, next.backends),
+    logger: deps.logger,
+    reloaded: deps.meter.reloaded,
+  });
+  const server = createServer(createApp({ ...deps, reload }), config.server, deps);
   const port = await server.listen(0, '127.0.0.1');
-  await deps.prober.probeAll();
+  await deps.discover();
   if (!isClockStopped) deps.start();
   const url = `http://127.0.0.1:${String(port)}`;
   return {
@@ -69,7 +87,12 @@ export async function startGateway({
     port,
     deps,
     logs,
-    active: () => [...deps.dispatch.active()].length,
+    active: () => [...deps.active()].length,
+    rewrite(next) {
+      text = next;
+    },
+    reload,
+    drain: server.drain,
     advance(ms) {
       nowMs += ms;
       deps.watch.tick();

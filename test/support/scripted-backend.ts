@@ -62,6 +62,8 @@ export async function startScriptedBackend(
     'GET /api/tags': () => ({ models: models.map(tagOf) }),
     'GET /api/ps': () => ({ models: [] }),
     'POST /api/show': () => ({ capabilities, parameters, details: { family: 'test' } }),
+    'GET /health': () => ({}),
+    'GET /metrics': () => ({}),
     'GET /v1/models': () => ({
       object: 'list',
       data: models.map((id) => ({ id, object: 'model', created: 1700000000, owned_by: 'test' })),

@@ -3,6 +3,7 @@
 import { GatewayError, withoutAddresses } from '../../core/errors.ts';
 import { isJsonObject, parseJson } from '../../core/json.ts';
 import type { FailedResponse } from '../../core/kind.ts';
+import { toRetryAfterSeconds } from '../../wire/retry-after.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
 
 /** "does not support tools" and its kin, with the field that asked for it. */
@@ -24,7 +25,7 @@ const FUTILE = /requires more system memory|option ".*" must be of type/i;
 export function ollamaFailure(response: FailedResponse): GatewayError {
   const { status } = response;
   const text = errorText(decodeUtf8(response.body));
-  const retryAfterSeconds = retryAfter(response.headers['retry-after']);
+  const retryAfterSeconds = toRetryAfterSeconds(response.headers);
   if (status === 404 && text !== undefined) {
     return new GatewayError('upstream_model_not_found', {
       message: `The model \`${response.model}\` does not exist or you do not have access to it.`,
@@ -42,7 +43,7 @@ export function ollamaFailure(response: FailedResponse): GatewayError {
   if (status === 429 || status === 503) {
     return new GatewayError(status === 429 ? 'upstream_rate_limited' : 'server_overloaded', {
       message: withoutAddresses(text ?? 'The upstream server is busy. Try again.'),
-      retryAfterSeconds: retryAfterSeconds ?? 1,
+      ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
     });
   }
   if (text === undefined || status < 400) {
@@ -112,11 +113,6 @@ function nestedError(text: string): Record<string, unknown> | undefined {
 function plainText(text: string): string {
   const message = nestedError(text)?.message;
   return typeof message === 'string' ? message : text;
-}
-
-/** Whole seconds; the date form of the field is not sent by these servers. */
-function retryAfter(value: string | undefined): number | undefined {
-  return value !== undefined && /^\d{1,6}$/.test(value) ? Number(value) : undefined;
 }
 
 /** The stream ended before its last record. */

@@ -16,6 +16,7 @@ export const ollama: BackendKind = {
   format: 'ollama',
   hasChoices: false,
   takesImageUrls: false,
+  canContinue: true,
   ignoredParams,
   chatRequest: toOllamaChat,
   createDecoder: createChatDecoder,

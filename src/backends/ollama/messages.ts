@@ -3,6 +3,7 @@
 import type { Message } from 'ollama';
 import { toolName, type ChatMessage, type ChatRequest, type Content } from '../../core/chat.ts';
 import { isJsonObject, parseJson } from '../../core/json.ts';
+import { decodeUtf8 } from '../../wire/utf8.ts';
 import { mediaOf, NO_IMAGES, type Images } from './media.ts';
 
 /** Ollama's message with the fields that its own client does not know yet. */
@@ -16,7 +17,7 @@ interface OllamaMessage extends Omit<Message, 'tool_calls' | 'images'> {
  * Text and no objects, so that the arguments of earlier calls go back to the last digit as they
  * came. `note` is told to the model with the system's own words.
  */
-export function printMessages({ body, images = NO_IMAGES }: ChatRequest, note = ''): string {
+export function printMessages({ body, images = NO_IMAGES, prefill }: ChatRequest, note = ''): string {
   /** Call id → function name: Ollama's templates want the name with the result. */
   const callNames = new Map<string, string>();
   const printed = withNote(body.messages, note).map((message, index) => {
@@ -25,6 +26,8 @@ export function printMessages({ body, images = NO_IMAGES }: ChatRequest, note = 
       ? printAssistantMessage(message)
       : JSON.stringify(toOllamaMessage(message, index, callNames, images));
   });
+  // Ollama goes on with a last message of the assistant.
+  if (prefill !== undefined) printed.push(`{"role":"assistant","content":${decodeUtf8(prefill)}}`);
   return `[${printed.join(',')}]`;
 }
 

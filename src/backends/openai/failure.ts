@@ -3,6 +3,7 @@
 import { GatewayError, withoutAddresses } from '../../core/errors.ts';
 import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
 import type { FailedResponse } from '../../core/kind.ts';
+import { toRetryAfterSeconds } from '../../wire/retry-after.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
 
 /** The fields of an error, wherever a server put them. */
@@ -29,8 +30,7 @@ export function openaiFailure({
 }: FailedResponse): GatewayError {
   const fault = faultOf(parseJson(decodeUtf8(body)));
   const message = fault && withoutAddresses(fault.message);
-  const wait = headers['retry-after'];
-  const retryAfterSeconds = wait !== undefined && /^\d{1,6}$/.test(wait) ? Number(wait) : undefined;
+  const retryAfterSeconds = toRetryAfterSeconds(headers);
   switch (status) {
     case 401:
       return new GatewayError('upstream_unauthorized', {
@@ -49,12 +49,12 @@ export function openaiFailure({
       }
       return new GatewayError('upstream_rate_limited', {
         message: message ?? 'The upstream server limits the rate of requests. Try again later.',
-        retryAfterSeconds: retryAfterSeconds ?? 1,
+        ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
       });
     case 503:
       return new GatewayError('server_overloaded', {
         message: message ?? 'The upstream server is busy. Try again.',
-        retryAfterSeconds: retryAfterSeconds ?? 1,
+        ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
       });
     default:
       if (status < 400) return notOpenai(status);

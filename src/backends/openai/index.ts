@@ -19,6 +19,7 @@ function createKind(
     format: 'openai-chat',
     hasChoices: dialect.hasChoices,
     takesImageUrls: true,
+    canContinue: dialect.canContinue,
     // All of them are passed on; what the server makes of them is its own.
     ignoredParams: () => [],
     chatRequest: (request, target) => toChatCompletion(request, target, dialect),
@@ -29,14 +30,24 @@ function createKind(
   };
 }
 
-export const openai = createKind({ developerAsSystem: false, maxTokensOnly: false, hasChoices: true });
-export const vllm = createKind({ developerAsSystem: true, maxTokensOnly: false, hasChoices: true });
+export const openai = createKind({
+  developerAsSystem: false,
+  maxTokensOnly: false,
+  hasChoices: true,
+  canContinue: false,
+});
+export const vllm = createKind({
+  developerAsSystem: true,
+  maxTokensOnly: false,
+  hasChoices: true,
+  canContinue: true,
+});
 export const llamacpp = createKind(
-  { developerAsSystem: true, maxTokensOnly: false, hasChoices: false },
+  { developerAsSystem: true, maxTokensOnly: false, hasChoices: false, canContinue: false },
   { takesTokens: true, isFull: false },
 );
 export const lmstudio = createKind(
-  { developerAsSystem: true, maxTokensOnly: true, hasChoices: false },
+  { developerAsSystem: true, maxTokensOnly: true, hasChoices: false, canContinue: false },
   { takesTokens: false, isFull: false },
   { takesTokens: false, hasBase64: false },
 );

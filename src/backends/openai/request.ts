@@ -3,7 +3,9 @@
 import type { ChatMessage, ChatRequest } from '../../core/chat.ts';
 import type { Target } from '../../core/fleet.ts';
 import type { UpstreamRequest } from '../../core/upstream.ts';
+import type { JsonText } from '../../core/stream.ts';
 import { printMembers, sliceMembers } from '../../wire/json-slice.ts';
+import { decodeUtf8 } from '../../wire/utf8.ts';
 
 /** How compatible servers differ from OpenAI in what they accept. */
 export interface Dialect {
@@ -13,11 +15,13 @@ export interface Dialect {
   readonly maxTokensOnly: boolean;
   /** They heed `n`. */
   readonly hasChoices: boolean;
+  /** They go on with a last message of the assistant when they are told to. */
+  readonly canContinue: boolean;
 }
 
 /** Edited as text: members that are not touched arrive to the last digit as the client wrote them. */
 export function toChatCompletion(
-  { body, json }: ChatRequest,
+  { body, json, prefill }: ChatRequest,
   target: Target,
   dialect: Dialect,
 ): UpstreamRequest {
@@ -31,6 +35,7 @@ export function toChatCompletion(
   if (dialect.developerAsSystem && body.messages.some(({ role }) => role === 'developer')) {
     members.set('messages', JSON.stringify(body.messages.map(developerToSystem)));
   }
+  if (prefill !== undefined) continueFrom(members, prefill);
   const limit = members.get('max_completion_tokens');
   if (dialect.maxTokensOnly && limit !== undefined) {
     members.delete('max_completion_tokens');
@@ -38,6 +43,15 @@ export function toChatCompletion(
   }
   for (const [name, value] of Object.entries(target.options)) members.set(name, JSON.stringify(value));
   return { method: 'POST', path: '/chat/completions', body: printMembers(members) };
+}
+
+/** vLLM's parameters for a message of the assistant that is not complete. */
+function continueFrom(members: Map<string, string>, prefill: JsonText): void {
+  const messages = members.get('messages') ?? '[]';
+  const begun = `{"role":"assistant","content":${decodeUtf8(prefill)}}`;
+  members.set('messages', `${messages.slice(0, messages.lastIndexOf(']'))},${begun}]`);
+  members.set('continue_final_message', 'true');
+  members.set('add_generation_prompt', 'false');
 }
 
 function developerToSystem(message: ChatMessage): ChatMessage {

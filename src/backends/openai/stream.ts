@@ -9,7 +9,9 @@ import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
 import type { AnswerShape, DecodeLimits } from '../../core/kind.ts';
 import { reasoningFields } from '../../core/reasoning.ts';
 import type { ByteText, Converter, Owned } from '../../core/stream.ts';
+import { continuedUsage, type Transcript } from '../../core/transcript.ts';
 import { createEventReader } from '../../wire/events.ts';
+import { toJsonText } from '../../wire/json-string.ts';
 import { encodeUtf8, decodeUtf8 } from '../../wire/utf8.ts';
 import { spokenFailure } from './failure.ts';
 import { identityOf, reasoningOf, toFinishReason, toLogprobs, toUsage, toUsageObject } from './normalise.ts';
@@ -32,9 +34,11 @@ export function createChatPassthrough(
   limits: DecodeLimits,
   useFastPath = true,
 ): Converter {
+  const { transcript } = shape;
+  const saidBefore = transcript?.pieces ?? 0;
   /** A list and no map, because it has one entry nearly always. */
   const choices: ChoiceState[] = [];
-  const template = createTokenTemplate();
+  const template = createTokenTemplate(transcript);
   let out = '';
   let records = 0;
   let identity: JsonObject | undefined;
@@ -68,16 +72,31 @@ export function createChatPassthrough(
     }
     const failure = spokenFailure(chunk);
     if (failure) throw failure;
-    identity ??= identityOf(chunk, shape);
+    identity ??= identify(chunk);
     if (isJsonObject(chunk.usage)) {
       converter.usage = toUsage(chunk.usage);
-      usageObject = toUsageObject(chunk.usage, converter.usage);
+      usageObject = toUsageObject(chunk.usage, continuedUsage(converter.usage, saidBefore));
     }
     const parts = Array.isArray(chunk.choices) ? chunk.choices.filter(isJsonObject) : [];
     const before = out.length;
     for (const part of parts) takeChoice(part);
     const isRepeatable = parts.length === 1 && !isJsonObject(chunk.usage);
     if (isRepeatable) template.learn(data, out.slice(before) as ByteText);
+  }
+
+  /** The backend that has begun the answer has named it. */
+  function identify(chunk: JsonObject): JsonObject {
+    const { id, created, model, fingerprint } = shape;
+    if (saidBefore > 0) return { id, created, model, system_fingerprint: fingerprint };
+    const own = identityOf(chunk, shape);
+    if (transcript) {
+      transcript.identity = {
+        id: String(own.id),
+        created: Number(own.created),
+        fingerprint: typeof own.system_fingerprint === 'string' ? own.system_fingerprint : fingerprint,
+      };
+    }
+    return own;
   }
 
   function takeChoice(part: JsonObject): void {
@@ -107,7 +126,13 @@ export function createChatPassthrough(
   function stateOf(index: number): ChoiceState {
     const known = choices.find((each) => each.index === index);
     if (known) return known;
-    const state = { index, calls: undefined, hasRole: false, hasFunctionCall: false, hasFinished: false };
+    const state = {
+      index,
+      calls: undefined,
+      hasRole: saidBefore > 0,
+      hasFunctionCall: false,
+      hasFinished: false,
+    };
     choices.push(state);
     converter.hasFinished = false;
     return state;
@@ -136,6 +161,7 @@ export function createChatPassthrough(
       if (calls.length > 0) deltas.push({ tool_calls: calls });
     }
     if (deltas.length > 0) converter.hasSpoken = true;
+    if (transcript) record(transcript, deltas);
     return deltas;
   }
 
@@ -208,4 +234,12 @@ export function createChatPassthrough(
     usage: null,
   };
   return converter;
+}
+
+/** Text can be gone on from; thinking and calls cannot. */
+function record(transcript: Transcript, deltas: readonly JsonObject[]): void {
+  for (const { content } of deltas) {
+    if (typeof content === 'string') transcript.add(toJsonText(content));
+    else transcript.spoil();
+  }
 }

@@ -5,7 +5,8 @@
  * after its text, and what stands before and after it in what was sent.
  */
 
-import type { ByteText } from '../../core/stream.ts';
+import type { ByteText, JsonText } from '../../core/stream.ts';
+import type { Transcript } from '../../core/transcript.ts';
 import { endOfJsonString } from '../../wire/json-string.ts';
 import { locateJson, type JsonPath } from '../../wire/json-slice.ts';
 
@@ -23,6 +24,8 @@ interface Shape {
   readonly tail: string;
   /** The event without its literals. */
   readonly pieces: readonly string[];
+  /** Text of the answer, and not thinking. */
+  readonly isText: boolean;
 }
 
 /** Where a token's text may stand. */
@@ -36,7 +39,8 @@ const PATHS: readonly JsonPath[] = ['content', 'reasoning_content', 'reasoning']
 /** Chunks that never repeat (padding against traffic analysis, timings) are not worth the search. */
 const MAX_MISSES = 8;
 
-export function createTokenTemplate(): TokenTemplate {
+/** `transcript`: hears the text that goes through. */
+export function createTokenTemplate(transcript?: Transcript): TokenTemplate {
   let shape: Shape | undefined;
   let misses = 0;
 
@@ -51,6 +55,10 @@ export function createTokenTemplate(): TokenTemplate {
       misses = 0;
       const literal = data.slice(open, close + 1);
       const { pieces } = shape;
+      if (transcript) {
+        if (shape.isText) transcript.add(literal as JsonText);
+        else transcript.spoil();
+      }
       return pieces.length === 2
         ? `${String(pieces[0])}${literal}${String(pieces[1])}`
         : pieces.join(literal);
@@ -77,7 +85,12 @@ function shapeOf(data: ByteText, sent: ByteText): Shape | undefined {
       continue;
     const pieces = cutOut(payload, data.slice(text.start, text.end));
     if (!pieces) continue;
-    return { head: data.slice(0, text.start + 1), tail: data.slice(text.end - 1), pieces };
+    return {
+      head: data.slice(0, text.start + 1),
+      tail: data.slice(text.end - 1),
+      pieces,
+      isText: path.at(-1) === 'content',
+    };
   }
   return undefined;
 }

@@ -4,10 +4,11 @@ import type { ChatBody, ChatRequest } from '../../core/chat.ts';
 import { toolName } from '../../core/chat.ts';
 import { createConverter } from '../../core/convert.ts';
 import { GatewayError } from '../../core/errors.ts';
-import type { Operation, SurfaceContext } from '../../core/operation.ts';
+import type { Operation, Rescue, SurfaceContext } from '../../core/operation.ts';
 import type { Target } from '../../core/fleet.ts';
 import type { AnswerShape, ChatFormat } from '../../core/kind.ts';
 import { fingerprintOf } from '../fingerprint.ts';
+import { createTranscript, type Transcript } from '../../core/transcript.ts';
 import { createResultEncoder } from './result.ts';
 import { createStreamEncoder } from './stream.ts';
 import { fetchImages, hasRemoteImages } from './images.ts';
@@ -19,11 +20,12 @@ export const chatFormat: ChatFormat = {
     shape.isStream ? createStreamEncoder(shape) : createResultEncoder(shape, limits),
 };
 
-/** What all parts of an answer have in common. */
+/** What all parts of an answer, and all backends that tell it, have in common. */
 interface Answer {
   readonly id: string;
   /** Unix seconds. */
   readonly created: number;
+  readonly transcript?: Transcript;
 }
 
 /** Throws GatewayError (400) for more answers than the gateway gives. */
@@ -40,6 +42,7 @@ export function createChatOperation(request: ChatRequest, context: SurfaceContex
   const answer = {
     id: `chatcmpl-${context.newId()}`,
     created: Math.floor(context.wallClock() / 1000),
+    ...(context.isRescueOn && isContinuable(request) && { transcript: createTranscript() }),
   };
   return toOperation(request, answer, context);
 }
@@ -65,6 +68,7 @@ function toOperation(
         toShape(body, answer, context, target, part),
         context.limits,
       ),
+    ...(answer.transcript && { rescue: toRescue(request, answer, answer.transcript, context) }),
     ...(hasRemoteImages(request) && {
       prepare: async (kinds, { fetchImage }, signal) =>
         kinds.every((kind) => kind.takesImageUrls)
@@ -81,9 +85,32 @@ function toOperation(
   };
 }
 
+/** Only plain text has a place from where to go on. */
+function isContinuable({ body }: ChatRequest): boolean {
+  const { stream, n, tools, logprobs, response_format: format, messages } = body;
+  const isPlain = (format ?? { type: 'text' }).type === 'text' && !logprobs && (tools ?? []).length === 0;
+  return stream === true && (n ?? 1) === 1 && isPlain && messages.at(-1)?.role !== 'assistant';
+}
+
+function toRescue(
+  request: ChatRequest,
+  answer: Answer,
+  transcript: Transcript,
+  context: SurfaceContext,
+): Rescue {
+  return {
+    transcript,
+    continued() {
+      const prefill = transcript.text();
+      if (prefill === undefined) return undefined;
+      return toOperation(transcript.pieces === 0 ? request : { ...request, prefill }, answer, context);
+    },
+  };
+}
+
 export function toShape(
   body: ChatBody,
-  { id, created }: Answer,
+  { id, created, transcript }: Answer,
   { newId, reasoningKeys }: Pick<SurfaceContext, 'newId' | 'reasoningKeys'>,
   target: Target,
   part?: number,
@@ -91,8 +118,9 @@ export function toShape(
   return {
     id,
     created,
-    model: body.model,
     fingerprint: fingerprintOf(target),
+    ...(transcript && transcript.pieces > 0 && transcript.identity),
+    model: body.model,
     isStream: body.stream === true,
     index: part ?? 0,
     isPart: part !== undefined,
@@ -102,6 +130,7 @@ export function toShape(
     firstCallOnly: body.parallel_tool_calls === false,
     legacyFunctions: Array.isArray(body.functions),
     customTools: customToolNames(body.tools),
+    transcript,
     newId,
   };
 }

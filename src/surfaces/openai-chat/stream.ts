@@ -3,6 +3,7 @@
 import type { AnswerShape } from '../../core/kind.ts';
 import { reasoningFields } from '../../core/reasoning.ts';
 import type { ByteText, Encoder, JsonText, ToolCall } from '../../core/stream.ts';
+import { continuedUsage } from '../../core/transcript.ts';
 import { HOLE, splitAtHoles } from '../../wire/template.ts';
 import { toChunk, toEvent, toFunctionCall, toToolCall, toUsageEvent, type Delta } from './answer.ts';
 
@@ -23,11 +24,17 @@ interface State {
 
 /** Role once, one id, one finish, then [usage] and [DONE]. */
 export function createStreamEncoder(shape: AnswerShape): Encoder {
+  const { transcript } = shape;
+  const saidBefore = transcript?.pieces ?? 0;
+  if (transcript) {
+    const { id, created, fingerprint } = shape;
+    transcript.identity = { id, created, fingerprint };
+  }
   const [textOpen = '', textClose = ''] = toPieces(shape, { content: HOLE });
   const state: State = {
     shape,
     out: '',
-    hasRole: false,
+    hasRole: saidBefore > 0,
     callCount: 0,
     textOpen,
     textClose,
@@ -35,16 +42,19 @@ export function createStreamEncoder(shape: AnswerShape): Encoder {
   };
   return {
     text(literal, logprobs) {
+      transcript?.add(literal);
       if (!state.hasRole) emitRole(state);
       if (shape.logprobs && logprobs !== undefined) emitLogprobs(state, literal, logprobs);
       else state.out += state.textOpen + literal + state.textClose;
     },
 
     reasoning(literal) {
+      transcript?.spoil();
       emitThinking(state, literal);
     },
 
     toolCalls(calls) {
+      transcript?.spoil();
       emitCalls(state, calls);
     },
 
@@ -63,7 +73,7 @@ export function createStreamEncoder(shape: AnswerShape): Encoder {
       emit(state, toChunk(shape, {}, isLegacyCall ? 'function_call' : reason));
       if (shape.isPart) return;
       if (shape.includeUsage && usage !== null) {
-        state.out += toUsageEvent(shape, shape.model, usage, shape.fingerprint);
+        state.out += toUsageEvent(shape, shape.model, continuedUsage(usage, saidBefore), shape.fingerprint);
       }
       state.out += DONE;
     },

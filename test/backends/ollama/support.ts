@@ -7,28 +7,15 @@ import { createConverter } from '../../../src/core/convert.ts';
 import { chatFormat, toShape } from '../../../src/surfaces/openai-chat/operation.ts';
 import { toChatRequest } from '../../../src/surfaces/openai-chat/request.ts';
 import { decodeUtf8, encodeUtf8 } from '../../../src/wire/utf8.ts';
+import { backendOf, targetOf as targetOn } from '../../support/fleet.ts';
 
 const LIMITS = { maxRecordBytes: 1 << 20, maxResponseBytes: 1 << 20 };
 
 export function targetOf(model: Partial<UpstreamModel> = {}, serverVersion = '0.33.0'): Target {
-  return {
-    backend: {
-      name: 'b',
-      kind: 'ollama',
-      url: 'http://x',
-      headers: {},
-      weight: 1,
-      maxConcurrency: 1,
-      queue: 0,
-      timeouts: { connectMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 1 },
-    },
-    upstreamModel: 'm',
+  return targetOn(backendOf('b'), {
     model: { name: 'm', created: 0, ownedBy: 'library', digest: '', ...model },
     serverVersion,
-    options: {},
-    requestOptions: [],
-    completionTemplate: false,
-  };
+  });
 }
 
 export interface Said {

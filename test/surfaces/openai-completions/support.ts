@@ -16,6 +16,7 @@ export function operationOf(body: JsonObject): Operation {
     wallClock: () => 1_700_000_000_000,
     newId: () => 'ID',
     reasoningKeys: 'both',
+    isRescueOn: false,
     limits: { maxRecordBytes: 1 << 20, maxResponseBytes: 1 << 24, maxChoices: 8 },
   });
 }

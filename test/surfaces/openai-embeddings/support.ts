@@ -7,6 +7,7 @@ import type { KindName, Target } from '../../../src/core/fleet.ts';
 import type { Usage } from '../../../src/core/stream.ts';
 import { openaiEmbeddings } from '../../../src/surfaces/openai-embeddings/index.ts';
 import { decodeUtf8, encodeUtf8 } from '../../../src/wire/utf8.ts';
+import { backendOf, targetOf as targetOn } from '../../support/fleet.ts';
 
 export const MAX_RESPONSE_BYTES = 1 << 20;
 
@@ -15,30 +16,13 @@ export function operationOf(body: JsonObject): Operation {
     wallClock: () => 0,
     newId: () => 'ID',
     reasoningKeys: 'both',
+    isRescueOn: false,
     limits: { maxRecordBytes: 1 << 20, maxResponseBytes: MAX_RESPONSE_BYTES, maxChoices: 1 },
   });
 }
 
 export function targetOf(kind: KindName, more: Partial<Target> = {}): Target {
-  return {
-    backend: {
-      name: 'b',
-      kind,
-      url: 'http://x',
-      headers: {},
-      weight: 1,
-      maxConcurrency: 1,
-      queue: 0,
-      timeouts: { connectMs: 1, firstTokenMs: 1, idleMs: 1, totalMs: 1 },
-    },
-    upstreamModel: 'upstream-e',
-    model: undefined,
-    serverVersion: '',
-    options: {},
-    requestOptions: [],
-    completionTemplate: false,
-    ...more,
-  };
+  return targetOn(backendOf('b', { kind }), { upstreamModel: 'upstream-e', ...more });
 }
 
 export interface Asked {

@@ -1,0 +1,131 @@
+/** One attempt of an exchange on one backend: send, take the answer through, give the lease back. */
+
+import { GatewayError, toGatewayError } from '../core/errors.ts';
+import type { Exchange, Now } from '../core/exchange.ts';
+import type { KindName, Lease } from '../core/fleet.ts';
+import type { BackendKind } from '../core/kind.ts';
+import type { Operation } from '../core/operation.ts';
+import type { ByteText } from '../core/stream.ts';
+import { continuedUsage } from '../core/transcript.ts';
+import type { Send, UpstreamBody } from '../core/upstream.ts';
+import type { Progress } from './progress.ts';
+import { pump } from './pump.ts';
+import type { Heartbeat, Watch } from './watch.ts';
+
+export interface AttemptDeps {
+  readonly kinds: Readonly<Record<KindName, BackendKind>>;
+  readonly send: Send;
+  readonly watch: Watch;
+  readonly now: Now;
+  readonly heartbeat: Heartbeat;
+}
+
+const NO_HEARTBEAT: Heartbeat = { commitAfterMs: 0, everyMs: 0 };
+/** Of an error body; more than this says nothing more. */
+const MAX_ERROR_BODY_BYTES = 64 * 1024;
+const IGNORED_HEADER = 'x-gateway-ignored-params';
+/** What may stand in a header of names that clients made up. */
+const PARAM_NAME = /^[\w.-]{1,64}$/;
+const MAX_IGNORED_NAMES = 50;
+const MAX_PARAM_LENGTH = 100;
+
+/** Resolves with its failure, if it failed. The lease ends here whatever happens. */
+export async function runAttempt(
+  deps: AttemptDeps,
+  exchange: Exchange,
+  lease: Lease,
+  progress: Progress,
+): Promise<GatewayError | undefined> {
+  const { isStream, relay } = exchange;
+  const { target } = lease;
+  const kind = deps.kinds[target.backend.kind];
+  const controller = new AbortController();
+  let outcome: 'ok' | GatewayError = 'ok';
+  relay.onClose = (reason) => {
+    controller.abort(reason);
+  };
+  const heartbeat = isStream ? deps.heartbeat : NO_HEARTBEAT;
+  const watched = deps.watch.start(target.backend.timeouts, heartbeat, exchange, controller);
+  try {
+    if (relay.closedBy) throw relay.closedBy;
+    const body = await openAnswer(deps, exchange, progress, lease, controller.signal);
+    const operation = operationOf(exchange);
+    const saidBefore = operation.rescue?.transcript.pieces ?? 0;
+    const converter = operation.createConverter(kind, target);
+    await pump(body, converter, exchange, watched, progress, lease, deps.now);
+    progress.usage = converter.usage && continuedUsage(converter.usage, saidBefore);
+    return undefined;
+  } catch (thrown) {
+    outcome = relay.closedBy ?? toGatewayError(thrown);
+    return outcome;
+  } finally {
+    deps.watch.stop(watched);
+    relay.onClose = undefined;
+    relay.onDrain = undefined;
+    if (outcome !== 'ok') controller.abort(outcome);
+    lease.release(outcome);
+  }
+}
+
+/** Sends the request and gives the body of its answer. Throws what an error status means. */
+async function openAnswer(
+  { kinds, send, now }: AttemptDeps,
+  exchange: Exchange,
+  progress: Progress,
+  lease: Lease,
+  signal: AbortSignal,
+): Promise<UpstreamBody> {
+  const { target } = lease;
+  const kind = kinds[target.backend.kind];
+  const operation = operationOf(exchange);
+  tellIgnored(exchange, operation.ignoredParams(kind, target), progress.attempts > 1);
+  const upstreamRequest = operation.upstreamRequest(kind, target);
+  progress.sentMs = now();
+  const { status, headers, body } = await send(target.backend, upstreamRequest, signal);
+  if (status === 200) return body;
+  // Who refuses a request is well.
+  if (status >= 400 && status < 500) lease.answered();
+  const { model, promptParam = 'messages' } = operation;
+  throw kind.failure({ status, headers, body: await readErrorBody(body), model, promptParam });
+}
+
+export function operationOf({ operation }: Exchange): Operation {
+  if (!operation) throw new TypeError('the request is gone: an attempt after the commit');
+  return operation;
+}
+
+/** Nothing that a client sends is dropped in silence. */
+function tellIgnored({ isStrict, relay }: Exchange, names: readonly string[], isRetry: boolean): void {
+  if (relay.isCommitted) return;
+  const [first] = names;
+  if (isRetry) relay.header(IGNORED_HEADER, undefined);
+  if (first === undefined) return;
+  if (isStrict) {
+    throw new GatewayError('unsupported_parameter', {
+      message: `Unsupported parameter: '${first.slice(0, MAX_PARAM_LENGTH)}' has no effect with this model, and the request is strict.`,
+      param: first.slice(0, MAX_PARAM_LENGTH),
+    });
+  }
+  // Names of unknown parameters are the client's own words: only what may stand in a header.
+  const printable = names.filter((name) => PARAM_NAME.test(name)).slice(0, MAX_IGNORED_NAMES);
+  relay.header(IGNORED_HEADER, printable.join(', '));
+}
+
+function readErrorBody(body: UpstreamBody): Promise<ByteText> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    function end(): void {
+      resolve(text.slice(0, MAX_ERROR_BODY_BYTES) as ByteText);
+    }
+    body.read({
+      chunk(bytes) {
+        if (text.length < MAX_ERROR_BODY_BYTES) text += bytes;
+        if (text.length < MAX_ERROR_BODY_BYTES) return;
+        body.discard();
+        end();
+      },
+      end,
+      error: reject,
+    });
+  });
+}

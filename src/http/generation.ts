@@ -1,0 +1,23 @@
+/** What a request lives by, fixed when it begins: a reload changes it for those that begin later. */
+
+import type { Keyring } from '../core/exchange.ts';
+import type { Catalog } from '../core/fleet.ts';
+import type { SurfaceContext } from '../core/operation.ts';
+import type { Dispatch } from '../gateway/dispatch.ts';
+
+export interface Generation {
+  readonly catalog: Catalog;
+  readonly dispatch: Dispatch;
+  readonly keyring: Keyring;
+  /** undefined: the operator has no key, and no endpoints. */
+  readonly adminKeyring: Keyring | undefined;
+  readonly surfaces: SurfaceContext;
+  /** Parameters without effect are refused; a client can ask for it with `x-gateway-strict: true`. */
+  readonly isStrict: boolean;
+  /** Of a request's body. */
+  readonly bodyLimitBytes: number;
+  /** How long a request may wait for a busy backend. */
+  readonly queueTimeoutMs: number;
+  /** Origins of web pages that may call. */
+  readonly corsOrigins: readonly string[];
+}

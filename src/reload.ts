@@ -1,0 +1,70 @@
+/** Loads the configuration anew while streams go on; one with a fault changes nothing. */
+
+import { ConfigError } from './config/fault.ts';
+import type { Config } from './config/load.ts';
+import type { Logger } from './core/exchange.ts';
+import type { Reload, ReloadResult } from './http/reload.ts';
+
+export interface ReloadOptions {
+  readonly first: Config;
+  /** Throws ConfigError. */
+  readonly load: () => Config;
+  readonly apply: (config: Config) => Promise<void>;
+  readonly logger: Logger;
+  readonly reloaded: (isApplied: boolean) => void;
+}
+
+/** What the process was built with. */
+const FIXED = [
+  ['server', 'host'],
+  ['server', 'port'],
+  ['server', 'workers'],
+  ['server', 'maxConnections'],
+  ['server', 'maxHeaderBytes'],
+  ['server', 'headersTimeoutMs'],
+  ['server', 'requestTimeoutMs'],
+  ['server', 'keepAliveTimeoutMs'],
+  ['server', 'watchConfig'],
+  ['log', 'level'],
+  ['log', 'format'],
+  ['metrics', 'enabled'],
+  ['metrics', 'path'],
+] as const;
+
+/** One after the other, in the order in which they were asked for. */
+export function createReload({ first, load, apply, logger, reloaded }: ReloadOptions): Reload {
+  let current = first;
+  let last: Promise<unknown> = Promise.resolve();
+
+  async function run(): Promise<ReloadResult> {
+    try {
+      const next = load();
+      await apply(next);
+      const needRestart = changedOf(current, next);
+      current = next;
+      reloaded(true);
+      logger.info('configuration reloaded', { ...(needRestart.length > 0 && { needRestart }) });
+      return { isApplied: true, faults: [], needRestart };
+    } catch (error) {
+      reloaded(false);
+      logger.error('configuration refused: the one before stays', { error });
+      const faults =
+        error instanceof ConfigError
+          ? error.faults
+          : [{ where: 'gateway', message: 'The configuration could not be applied; the log says why.' }];
+      return { isApplied: false, faults, needRestart: [] };
+    }
+  }
+
+  return () => {
+    const result = last.then(run);
+    last = result;
+    return result;
+  };
+}
+
+function changedOf(before: Config, after: Config): string[] {
+  const valueOf = (config: Config, [section, name]: readonly [string, string]): unknown =>
+    (config[section as 'server'] as Record<string, unknown>)[name];
+  return FIXED.filter((path) => valueOf(before, path) !== valueOf(after, path)).map((path) => path.join('.'));
+}
