@@ -2,11 +2,14 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createKeyring } from './admission/keyring.ts';
+import { createKeyring, type ApiKey } from './admission/keyring.ts';
+import { mayUse } from './admission/models.ts';
+import { unlimited } from './admission/unlimited.ts';
 import type { AppDeps } from './app.ts';
 import { kinds } from './backends/index.ts';
 import type { Config } from './config/load.ts';
-import type { Keyring, Logger, Now } from './core/exchange.ts';
+import { ANONYMOUS, type Keyring } from './core/client.ts';
+import type { Logger, Now } from './core/exchange.ts';
 import type { Backend } from './core/fleet.ts';
 import { createDispatch } from './gateway/dispatch.ts';
 import type { Progress } from './gateway/progress.ts';
@@ -101,7 +104,12 @@ export function createDeps(
 
   function createGeneration(): Generation {
     const { limits, streams, server, images } = config;
-    const catalog = createCatalog({ aliases: config.aliases, status: pool.status, startedAt });
+    const catalog = createCatalog({
+      mayUse,
+      aliases: config.aliases,
+      status: pool.status,
+      startedAt,
+    });
     return {
       catalog,
       dispatch: createDispatch({
@@ -119,7 +127,8 @@ export function createDeps(
         heartbeat: { commitAfterMs: streams.commitAfterMs, everyMs: streams.heartbeatMs },
         maxAttempts: limits.maxAttempts,
       }),
-      keyring: createKeyring(apiKeys(config), sha256),
+      keyring: keyringOf(apiKeys(config)),
+      admission: unlimited,
       adminKeyring: adminKeyring(config),
       surfaces: {
         wallClock: Date.now,
@@ -201,16 +210,22 @@ export function createDeps(
   };
 }
 
-function apiKeys({ auth }: Config): { name: string; sha256: string }[] {
+function apiKeys({ auth }: Config): ApiKey[] {
   const keys = [...(auth.key === undefined ? [] : [auth.key]), ...auth.keys];
-  return keys.map((key, i) => ({ name: i === 0 ? 'default' : `key-${String(i + 1)}`, sha256: sha256(key) }));
+  return keys.map((key, i) => toApiKey(key, i === 0 ? 'default' : `key-${String(i + 1)}`));
+}
+
+function toApiKey(key: string, name: string): ApiKey {
+  const client = { ...ANONYMOUS, name, keyId: name };
+  return { hash: sha256(key), expiresMs: undefined, isRevoked: false, client };
 }
 
 function adminKeyring({ auth }: Config): Keyring | undefined {
-  const { adminKey } = auth;
-  return adminKey === undefined
-    ? undefined
-    : createKeyring([{ name: 'admin', sha256: sha256(adminKey) }], sha256);
+  return auth.adminKey === undefined ? undefined : keyringOf([toApiKey(auth.adminKey, 'admin')]);
+}
+
+function keyringOf(keys: readonly ApiKey[]): Keyring {
+  return createKeyring({ keys, hash: sha256, wallClock: Date.now });
 }
 
 function sha256(text: string): string {

@@ -7,6 +7,7 @@ import { configDotenv } from 'dotenv';
 import { createApp } from './app.ts';
 import { ConfigError, CONFIG_EXIT_CODE } from './config/fault.ts';
 import { DEFAULT_CONFIG_FILE, loadConfig, type Config } from './config/load.ts';
+import { ANONYMOUS } from './core/client.ts';
 import { createDeps, type Deps } from './deps.ts';
 import { findFleet, printFleet, readFleet, type Fleet } from './find-fleet.ts';
 import { isWorker, obeyPrimary, runPrimary, tellOthersToReload } from './node/cluster.ts';
@@ -158,7 +159,7 @@ function announce(config: Config, deps: Deps, { isDemo }: Fleet, port: number): 
     isDemo,
     hasKey: config.auth.key !== undefined || config.auth.keys.length > 0,
     backends: deps.status(),
-    models: deps.current().catalog.list(),
+    models: deps.current().catalog.list(ANONYMOUS),
   });
   process.stdout.write(`${screen}\n`);
 }

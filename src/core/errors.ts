@@ -3,7 +3,13 @@
 interface Row {
   /** HTTP status while nothing has been sent yet. */
   readonly status: number;
-  readonly type: 'invalid_request_error' | 'rate_limit_error' | 'server_error';
+  readonly type:
+    | 'invalid_request_error'
+    | 'rate_limit_error'
+    | 'requests'
+    | 'tokens'
+    | 'insufficient_quota'
+    | 'server_error';
   /** OpenAI's `code`; null where OpenAI sends none. */
   readonly code: string | null;
   /** Another backend may answer where this one failed. */
@@ -47,6 +53,13 @@ const TABLE = {
   body_too_large: client(413, null),
   unsupported_content_type: client(415, 'unsupported_content_type'),
 
+  // The client has had its share. OpenAI tells by the type which share it was.
+  rate_limit_exceeded: { ...client(429, 'rate_limit_exceeded'), type: 'requests' },
+  concurrency_exceeded: { ...client(429, 'rate_limit_exceeded'), type: 'requests' },
+  tokens_exceeded: { ...client(429, 'rate_limit_exceeded'), type: 'tokens' },
+  insufficient_quota: { ...client(429, 'insufficient_quota'), type: 'insufficient_quota' },
+  permission_denied: client(403, 'permission_denied'),
+
   // The backend says that it does not have the model: another may.
   upstream_model_not_found: { ...client(404, 'model_not_found'), tryOthers: true },
 
@@ -81,6 +94,7 @@ const TABLE = {
 
   // The gateway cannot serve now.
   no_backend_available: server(503, 'no_backend_available', { countsAgainstBackend: false }),
+  limits_unavailable: server(503, 'limits_unavailable', { tryOthers: false, countsAgainstBackend: false }),
   shutting_down: server(503, 'shutting_down', { tryOthers: false, countsAgainstBackend: false }),
   // The operator ended it.
   request_cancelled: server(503, 'request_cancelled', { tryOthers: false, countsAgainstBackend: false }),
@@ -103,11 +117,17 @@ export interface GatewayErrorOptions {
   readonly code?: string;
   /** Whole seconds to wait, if somebody said so: a backend is left alone for so long. */
   readonly retryAfterSeconds?: number;
+  /** The same, exactly: becomes `retry-after-ms`. */
+  readonly retryAfterMs?: number;
   /** The same request would fail the same way: becomes `x-should-retry: false`, which SDKs obey. */
   readonly retryIsFutile?: boolean;
+  /** More for the answer. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** For the log only. */
   readonly cause?: unknown;
 }
+
+const NO_HEADERS = {};
 
 /** Every failure that a client or the router hears of. What it means stands in the table above. */
 export class GatewayError extends Error {
@@ -118,7 +138,9 @@ export class GatewayError extends Error {
   readonly code: string | null;
   readonly param: string | null;
   readonly retryAfterSeconds: number | undefined;
+  readonly retryAfterMs: number | undefined;
   readonly retryIsFutile: boolean;
+  readonly headers: Readonly<Record<string, string>>;
   readonly tryOthers: boolean;
   readonly countsAgainstBackend: boolean;
 
@@ -130,8 +152,12 @@ export class GatewayError extends Error {
     this.type = row.type;
     this.code = options.code ?? row.code;
     this.param = options.param ?? null;
-    this.retryAfterSeconds = options.retryAfterSeconds;
+    this.retryAfterMs = options.retryAfterMs;
+    this.retryAfterSeconds =
+      options.retryAfterSeconds ??
+      (options.retryAfterMs === undefined ? undefined : Math.ceil(options.retryAfterMs / 1000));
     this.retryIsFutile = options.retryIsFutile ?? false;
+    this.headers = options.headers ?? NO_HEADERS;
     this.tryOthers = row.tryOthers;
     this.countsAgainstBackend = row.countsAgainstBackend;
   }

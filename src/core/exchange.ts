@@ -1,6 +1,7 @@
 /** The client's side of an exchange, and what is told of it when it is over. */
 
 import type { FailureReason, GatewayError } from './errors.ts';
+import type { Client } from './client.ts';
 import type { JsonObject } from './json.ts';
 import type { Operation, Surface } from './operation.ts';
 import type { ByteText, Usage } from './stream.ts';
@@ -28,10 +29,7 @@ export interface Relay {
 /** One request with its whole reply. */
 export interface Exchange {
   readonly id: string;
-  /** The name of the key that was used. */
-  readonly client: string;
-  /** Higher goes first in line. */
-  readonly priority: number;
+  readonly client: Client;
   /** Until then the answer must have begun, or the client has stopped waiting; Infinity when it has not said. */
   readonly deadlineMs: number;
   readonly surface: Surface;
@@ -89,16 +87,8 @@ export interface ExchangeRecord {
   /** The gateway's own share: request in → request out, plus first bytes in → first bytes out. */
   readonly overheadMs: number | undefined;
   readonly usage: Usage | null;
-}
-
-/** Who calls. */
-export interface Client {
-  readonly name: string;
-}
-
-export interface Keyring {
-  /** Takes the Authorization header. Throws missing_api_key or invalid_api_key. */
-  identify(authorization: string | undefined): Client;
+  /** Pieces of text that went to the client, about one for each token. */
+  readonly seenTokens: number;
 }
 
 /** Where the numbers of finished requests and exchanges go. */

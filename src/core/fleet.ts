@@ -1,5 +1,6 @@
 /** Backends, their models and their state: what routing is asked and what it answers. */
 
+import type { Client } from './client.ts';
 import type { GatewayError } from './errors.ts';
 import type { JsonObject } from './json.ts';
 
@@ -195,7 +196,8 @@ export interface ListedModel {
 }
 
 export interface Catalog {
-  /** Throws model_not_found. */
-  resolve(model: string): Resolution;
-  list(): readonly ListedModel[];
+  /** Throws model_not_found, also for what the client may not use. */
+  resolve(model: string, client: Client): Resolution;
+  /** What the client may use. */
+  list(client: Client): readonly ListedModel[];
 }

@@ -13,6 +13,8 @@ export interface Operation {
   /** As the client named it. */
   readonly model: string;
   readonly isStream: boolean;
+  /** Of prompt and answer together: a guess, for limits. */
+  estimateTokens(): number;
   /** It asks for vectors and not for text. */
   readonly wantsVectors?: boolean;
   /** The parameter that holds what the model reads; `messages` unless given. */

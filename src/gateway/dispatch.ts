@@ -40,7 +40,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     active.add(progress);
     deps.retryBudget.request();
     try {
-      const resolution = catalog.resolve(operationOf(exchange).model);
+      const resolution = catalog.resolve(operationOf(exchange).model, exchange.client);
       progress.model = resolution.label;
       checkType(operationOf(exchange), resolution);
       if (isOneCall(exchange)) await runAttempts(exchange, resolution, progress);
@@ -134,8 +134,8 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     tried: ReadonlySet<string>,
     progress: Progress,
   ): Lease | Promise<Lease> {
-    const { id: exchangeId, client, priority, relay, deadlineMs } = exchange;
-    const claim: Claim = { exchangeId, client, priority };
+    const { id: exchangeId, client, relay, deadlineMs } = exchange;
+    const claim: Claim = { exchangeId, client: client.name, priority: client.priority };
     const startedMs = now();
     const leaving = new AbortController();
     const lease = pool.acquire(targets, tried, claim, () => {

@@ -30,6 +30,7 @@ export function createProgress(exchange: Exchange): Progress {
     sentMs: undefined,
     firstTokenMs: undefined,
     firstWriteMs: undefined,
+    seenTokens: 0,
     usage: null,
   };
 }
@@ -41,6 +42,7 @@ export function addProgress(whole: Progress, part: Progress): void {
   whole.failovers.push(...part.failovers);
   whole.wasRetryRefused ||= part.wasRetryRefused;
   whole.rescues += part.rescues;
+  whole.seenTokens += part.seenTokens;
   if (part.queueMs !== undefined) whole.queueMs = Math.max(whole.queueMs ?? 0, part.queueMs);
   whole.sentMs = earlier(whole.sentMs, part.sentMs);
   whole.firstTokenMs = earlier(whole.firstTokenMs, part.firstTokenMs);
@@ -58,7 +60,7 @@ export function toRecord(progress: Progress, error: GatewayError | undefined, en
   const wasHeard = firstTokenMs !== undefined && firstWriteMs !== undefined;
   return {
     requestId: exchange.id,
-    client: exchange.client,
+    client: exchange.client.name,
     model: progress.model,
     backend: progress.backend,
     isStream: exchange.isStream,
@@ -78,6 +80,7 @@ export function toRecord(progress: Progress, error: GatewayError | undefined, en
         ? sentMs - startedMs - (progress.queueMs ?? 0) + (exchange.isStream ? firstWriteMs - firstTokenMs : 0)
         : undefined,
     usage: progress.usage,
+    seenTokens: progress.seenTokens,
   };
 }
 

@@ -13,6 +13,8 @@ export interface Milestones {
   firstTokenMs: number | undefined;
   /** That piece was written. */
   firstWriteMs: number | undefined;
+  /** Reads that went to the client: about one for each token, and no fewer than there were. */
+  seenTokens: number;
 }
 
 /**
@@ -34,6 +36,7 @@ export function pump(
     function send(text: ByteText): void {
       if (text === '') return;
       watched.hasWritten = true;
+      milestones.seenTokens++;
       if (relay.write(text)) return;
       watched.isPaused = true;
       body.pause();

@@ -2,14 +2,21 @@
 
 import type { RequestHandler } from 'express';
 import { GatewayError } from '../core/errors.ts';
-import { contextOf } from './context.ts';
+import type { Client } from '../core/client.ts';
+import { contextOf, type RequestContext } from './context.ts';
 
 /** For clients. */
 export const authenticate: RequestHandler = (req, res, next) => {
   const context = contextOf(res);
-  context.client = context.generation.keyring.identify(req.headers.authorization).name;
+  context.client = context.generation.keyring.identify(req.headers.authorization);
   next();
 };
+
+/** Who calls, on a route behind `authenticate`. */
+export function clientOf(context: RequestContext): Client {
+  if (!context.client) throw new TypeError('nobody was let in: the route lacks authenticate');
+  return context.client;
+}
 
 /** For the operator; without a key of the operator there is nothing here. */
 export const authenticateAdmin: RequestHandler = (req, res, next) => {

@@ -1,6 +1,7 @@
 /** What belongs to one HTTP request: its id, its clock, and one line in the log when it is over. */
 
 import type { RequestHandler, Response } from 'express';
+import type { Client } from '../core/client.ts';
 import type { Generation } from './generation.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { ExchangeRecord, Logger, Meter, Now } from '../core/exchange.ts';
@@ -9,8 +10,8 @@ export interface RequestContext {
   readonly id: string;
   readonly startedMs: number;
   readonly generation: Generation;
-  /** The name of the key that was used, once it is known. */
-  client: string | undefined;
+  /** Who calls, once it is known. */
+  client: Client | undefined;
   /** Set by a route of inference. When the client leaves, it ends after the response has closed. */
   record: Promise<ExchangeRecord> | undefined;
   /** A failure worth the log's attention. */
@@ -57,7 +58,7 @@ export function context({ current, now, newId, meter, logger }: ContextDeps): Re
       meter.request(method, route, status, durationMs);
       void Promise.resolve(own.record).then((record) => {
         const { client, error } = own;
-        const outcome = { ...(client !== undefined && { client }), ...describe(record, error) };
+        const outcome = { ...(client !== undefined && { client: client.name }), ...describe(record, error) };
         logger.info('request', { requestId: id, method, route, status, ...outcome, durationMs });
       });
     });

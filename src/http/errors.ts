@@ -20,6 +20,7 @@ export function errors(surface: Pick<Surface, 'errorBody'>, logger: Logger): Err
     if (res.destroyed) return;
     // It speaks of an answer that there is not.
     res.removeHeader('x-gateway-ignored-params');
+    for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
     setRetryHeaders(res, error);
     res
       .status(error.status)
@@ -45,6 +46,8 @@ export function methodNotAllowed(...methods: readonly string[]): RequestHandler 
 function setRetryHeaders(res: Response, error: GatewayError): void {
   const retryAfter = retryAfterOf(error);
   if (retryAfter !== undefined) res.setHeader('retry-after', String(retryAfter));
+  if (error.retryAfterMs !== undefined)
+    res.setHeader('retry-after-ms', String(Math.ceil(error.retryAfterMs)));
   if (error.retryIsFutile) res.setHeader('x-should-retry', 'false');
 }
 

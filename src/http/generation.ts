@@ -1,6 +1,6 @@
 /** What a request lives by, fixed when it begins: a reload changes it for those that begin later. */
 
-import type { Keyring } from '../core/exchange.ts';
+import type { Admission, Keyring } from '../core/client.ts';
 import type { Catalog } from '../core/fleet.ts';
 import type { SurfaceContext } from '../core/operation.ts';
 import type { Dispatch } from '../gateway/dispatch.ts';
@@ -11,6 +11,7 @@ export interface Generation {
   readonly keyring: Keyring;
   /** undefined: the operator has no key, and no endpoints. */
   readonly adminKeyring: Keyring | undefined;
+  readonly admission: Admission;
   readonly surfaces: SurfaceContext;
   /** Parameters without effect are refused; a client can ask for it with `x-gateway-strict: true`. */
   readonly isStrict: boolean;

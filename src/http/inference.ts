@@ -1,9 +1,10 @@
-/** One request of a surface: body in, exchange, answer out. */
+/** One request of a surface: body in, admission, exchange, answer out. */
 
 import type { RequestHandler } from 'express';
 import type { ServerResponse } from 'node:http';
 import type { ExchangeRecord, Meter, Relay } from '../core/exchange.ts';
 import type { Surface } from '../core/operation.ts';
+import { clientOf } from './authenticate.ts';
 import { readBody } from './body.ts';
 import { contextOf, type RequestContext } from './context.ts';
 import { createRelay } from './relay.ts';
@@ -11,29 +12,33 @@ import { createRelay } from './relay.ts';
 export function inference(surface: Surface, meter: Meter): RequestHandler {
   return async (req, res) => {
     const context = contextOf(res);
-    const started = begin(surface, context, await readBody(req, context.generation.bodyLimitBytes), res);
-    context.record = started.record;
-    const record = await started.record;
-    meter.exchange(record);
-    if (record.error && !started.relay.isCommitted) throw record.error;
+    const json = await readBody(req, context.generation.bodyLimitBytes);
+    const { relay, record } = await begin(surface, context, json, res);
+    context.record = record;
+    const { error } = await record;
+    meter.exchange(await record);
+    if (error && !relay.isCommitted) throw error;
   };
 }
 
 /** Not in the frame above, which waits for the end of the stream and must not hold the prompt. */
-function begin(
+async function begin(
   surface: Surface,
-  { id, client, startedMs, generation }: RequestContext,
+  context: RequestContext,
   json: string,
   res: ServerResponse,
-): { record: Promise<ExchangeRecord>; relay: Relay } {
+): Promise<{ record: Promise<ExchangeRecord>; relay: Relay }> {
+  const { id, startedMs, generation } = context;
+  const client = clientOf(context);
   const operation = surface.toOperation(json, generation.surfaces);
-  const { isStream } = operation;
+  const { model, isStream, estimateTokens } = operation;
+  const permit = await generation.admission.admit({ client, model, estimateTokens });
+  for (const [name, value] of Object.entries(permit.headers)) res.setHeader(name, value);
   const { headers } = res.req;
   const relay = createRelay(res, isStream);
   const record = generation.dispatch.run({
     id,
-    client: client ?? '',
-    priority: 0,
+    client,
     deadlineMs: startedMs + patienceOf(headers['x-stainless-timeout']),
     surface,
     isStream,
@@ -42,6 +47,7 @@ function begin(
     relay,
     startedMs,
   });
+  void record.then(permit.settle);
   return { record, relay };
 }
 

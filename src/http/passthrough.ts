@@ -6,9 +6,10 @@ import { GatewayError, toGatewayError } from '../core/errors.ts';
 import type { ExchangeRecord, Now } from '../core/exchange.ts';
 import type { BackendStatus, Lease, Pool, Target } from '../core/fleet.ts';
 import { readBody } from './body.ts';
-import { contextOf } from './context.ts';
+import { clientOf } from './authenticate.ts';
+import { contextOf, type RequestContext } from './context.ts';
+import type { Client } from '../core/client.ts';
 import { toStatus } from '../gateway/progress.ts';
-import type { Generation } from './generation.ts';
 import type { Forward, ForwardDeps } from './forward.ts';
 import { invalidUrl, peekModel, renameModel, toUpstreamHeaders, toUpstreamPath } from './raw-message.ts';
 
@@ -68,7 +69,7 @@ export function passthrough(deps: PassthroughDeps): RequestHandler {
     const { id, client, startedMs } = contextOf(res);
     return {
       requestId: id,
-      client: client ?? '',
+      client: client?.name ?? '',
       model: label,
       backend: backend.name,
       isStream: false,
@@ -84,6 +85,7 @@ export function passthrough(deps: PassthroughDeps): RequestHandler {
       inferenceMs: deps.now() - sentMs,
       overheadMs: undefined,
       usage: null,
+      seenTokens: 0,
     };
   }
 
@@ -94,8 +96,9 @@ export function passthrough(deps: PassthroughDeps): RequestHandler {
     }
     const path = toUpstreamPath(req.method, req.originalUrl);
     const context = contextOf(res);
-    const choice = await choose(req, context.generation, deps.pool);
-    const claim = { exchangeId: context.id, client: context.client ?? '', priority: 0 };
+    const choice = await choose(req, context, deps.pool);
+    const client = clientOf(context);
+    const claim = { exchangeId: context.id, client: client.name, priority: client.priority };
     const lease = await deps.pool.acquire(choice.targets, new Set(), claim, () =>
       AbortSignal.any([leaving(res), AbortSignal.timeout(context.generation.queueTimeoutMs)]),
     );
@@ -116,20 +119,28 @@ function leaving(res: Response): AbortSignal {
 }
 
 /** JSON tells its model; everything else goes to the default backend unread. */
-async function choose(
-  req: Request,
-  { catalog, bodyLimitBytes }: Generation,
-  pool: Pick<Pool, 'status'>,
-): Promise<Choice> {
+async function choose(req: Request, context: RequestContext, pool: Pick<Pool, 'status'>): Promise<Choice> {
+  const { catalog, bodyLimitBytes } = context.generation;
+  const client = clientOf(context);
   const json = isPeekable(req.headers, bodyLimitBytes) ? await readBody(req, bodyLimitBytes) : undefined;
   const model = json === undefined ? undefined : peekModel(json);
   if (model === undefined) {
+    checkUnrestricted(client);
     return { targets: [defaultTarget(req, pool.status())], label: 'other', model, json };
   }
-  const { targets, label } = catalog.resolve(model);
+  const { targets, label } = catalog.resolve(model, client);
   const able = targets.filter(({ backend }) => backend.kind !== 'ollama');
   if (able.length === 0) throw noBackend(req, `has the model \`${model.slice(0, 200)}\``);
   return { targets: able, label, model, json };
+}
+
+/** What cannot be looked into may ask for any model. */
+function checkUnrestricted({ models }: Client): void {
+  if (models === undefined) return;
+  throw new GatewayError('permission_denied', {
+    message:
+      'This API key is for certain models only, and the gateway cannot see which one this request asks for.',
+  });
 }
 
 function isPeekable(headers: IncomingHttpHeaders, limitBytes: number): boolean {

@@ -16,7 +16,7 @@ export function listStreams({ active, streamTotals, now }: StreamsDeps): Request
     const nowMs = now();
     const streams = Array.from(active(), ({ exchange, model, backend }) => ({
       requestId: exchange.id,
-      client: exchange.client,
+      client: exchange.client.name,
       model,
       backend,
       stream: exchange.isStream,

@@ -1,5 +1,6 @@
 /** Names of models → targets: aliases of the operator first, then what the backends list. */
 
+import type { Client } from '../core/client.ts';
 import { GatewayError } from '../core/errors.ts';
 import type {
   Alias,
@@ -15,6 +16,7 @@ type Fixed = Pick<Alias, 'options' | 'requestOptions' | 'completionTemplate'>;
 const NOTHING_FIXED: Fixed = { options: {}, requestOptions: [], completionTemplate: false };
 
 interface CatalogOptions {
+  readonly mayUse: (client: Client, model: string) => boolean;
   readonly aliases: readonly Alias[];
   /** The state of the backends now. */
   readonly status: () => readonly BackendStatus[];
@@ -22,24 +24,25 @@ interface CatalogOptions {
   readonly startedAt: number;
 }
 
-export function createCatalog({ aliases, status, startedAt }: CatalogOptions): Catalog {
+export function createCatalog({ mayUse, aliases, status, startedAt }: CatalogOptions): Catalog {
   const byName = new Map(aliases.map((alias) => [alias.name, alias]));
 
   return {
-    resolve(name) {
+    resolve(name, client) {
       const backends = status();
-      const resolution =
-        resolveAlias(byName.get(name), backends) ??
-        resolveListed(name, backends) ??
-        resolveAddress(name, backends) ??
-        resolveUnlisted(name, backends);
+      const resolution = mayUse(client, name)
+        ? (resolveAlias(byName.get(name), backends) ??
+          resolveListed(name, backends) ??
+          resolveAddress(name, backends) ??
+          resolveUnlisted(name, backends))
+        : undefined;
       if (resolution) return resolution;
       throw new GatewayError('model_not_found', {
         message: `The model \`${name.slice(0, 200)}\` does not exist or you do not have access to it.`,
       });
     },
 
-    list() {
+    list(client) {
       const models = new Map<string, ListedModel>();
       for (const alias of aliases) {
         models.set(alias.name, { id: alias.name, created: startedAt, ownedBy: 'gateway' });
@@ -49,7 +52,7 @@ export function createCatalog({ aliases, status, startedAt }: CatalogOptions): C
           if (!models.has(name)) models.set(name, { id: name, created, ownedBy });
         }
       }
-      return [...models.values()];
+      return [...models.values()].filter(({ id }) => mayUse(client, id));
     },
   };
 }

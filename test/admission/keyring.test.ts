@@ -2,21 +2,32 @@
 
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { createKeyring } from '../../src/admission/keyring.ts';
+import { createKeyring, type ApiKey } from '../../src/admission/keyring.ts';
+import { ANONYMOUS } from '../../src/core/client.ts';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const KEY = 'sk-abcdefghijklmnopqrstuvwxyz012345';
-const keyring = createKeyring(
-  [
-    { name: 'default', sha256: sha256(KEY) },
-    { name: 'other', sha256: sha256(`${KEY}-2`) },
+let nowMs = 0;
+
+function keyOf(key: string, name: string, more: Partial<ApiKey> = {}): ApiKey {
+  const client = { ...ANONYMOUS, name, keyId: name };
+  return { hash: sha256(key), expiresMs: undefined, isRevoked: false, client, ...more };
+}
+
+const keyring = createKeyring({
+  keys: [
+    keyOf(KEY, 'default'),
+    keyOf(`${KEY}-2`, 'other'),
+    keyOf(`${KEY}-3`, 'revoked', { isRevoked: true }),
+    keyOf(`${KEY}-4`, 'short', { expiresMs: 1000 }),
   ],
-  sha256,
-);
+  hash: sha256,
+  wallClock: () => nowMs,
+});
 
 describe('a key', () => {
   it.each([`Bearer ${KEY}`, `bearer ${KEY}`, `BEARER   ${KEY}  `])('is taken from %j', (header) => {
-    expect(keyring.identify(header)).toEqual({ name: 'default' });
+    expect(keyring.identify(header).name).toBe('default');
   });
 
   it('tells its holder apart', () => {
@@ -54,6 +65,15 @@ describe('a key', () => {
     );
   });
 
+  it('is refused when it was revoked, and from the moment on that it expires', () => {
+    const invalid = expect.objectContaining({ reason: 'invalid_api_key' });
+    expect(() => keyring.identify(`Bearer ${KEY}-3`)).toThrow(invalid);
+    nowMs = 999;
+    expect(keyring.identify(`Bearer ${KEY}-4`).name).toBe('short');
+    nowMs = 1000;
+    expect(() => keyring.identify(`Bearer ${KEY}-4`)).toThrow(invalid);
+  });
+
   it('is never in the message that refuses it', () => {
     expect(() => keyring.identify('Bearer sk-my-secret-key')).toThrow(
       expect.objectContaining({ message: expect.not.stringContaining('my-secret') }),
@@ -62,6 +82,6 @@ describe('a key', () => {
 });
 
 it('without any key everybody may enter', () => {
-  const open = createKeyring([], sha256);
+  const open = createKeyring({ keys: [], hash: sha256, wallClock: () => 0 });
   expect(open.identify(undefined)).toEqual(open.identify('Bearer anything'));
 });

@@ -13,6 +13,9 @@ import { connect, createServer as createTcpServer, type AddressInfo, type Server
 import { afterEach, describe, expect, it } from '@jest/globals';
 import express from 'express';
 import { createKeyring } from '../../src/admission/keyring.ts';
+import { mayUse } from '../../src/admission/models.ts';
+import { unlimited } from '../../src/admission/unlimited.ts';
+import { ANONYMOUS } from '../../src/core/client.ts';
 import { kinds } from '../../src/backends/index.ts';
 import { toBackend } from '../../src/config/load.ts';
 import type { JsonObject } from '../../src/core/json.ts';
@@ -148,6 +151,7 @@ async function startGateway(
     pool.probed(backend, { models: new Map(listed.map((model) => [model.name, model])), version: '' });
   });
   const catalog = createCatalog({
+    mayUse,
     aliases: aliases.map((alias) => ({
       options: { temperature: 0.5 },
       requestOptions: [],
@@ -163,10 +167,17 @@ async function startGateway(
   const generation: Generation = {
     catalog,
     dispatch: { run: () => Promise.reject(new Error('not here')) },
-    keyring: createKeyring(
-      keys.map((key) => ({ name: 'one', sha256: sha256(key) })),
-      sha256,
-    ),
+    keyring: createKeyring({
+      keys: keys.map((key) => ({
+        hash: sha256(key),
+        expiresMs: undefined,
+        isRevoked: false,
+        client: { ...ANONYMOUS, name: 'one' },
+      })),
+      hash: sha256,
+      wallClock: Date.now,
+    }),
+    admission: unlimited,
     adminKeyring: undefined,
     surfaces: {
       wallClock: Date.now,

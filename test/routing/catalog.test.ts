@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from '@jest/globals';
 import type { Alias, BackendStatus, Catalog, KindName } from '../../src/core/fleet.ts';
+import { ANONYMOUS } from '../../src/core/client.ts';
 import { createCatalog } from '../../src/routing/catalog.ts';
 import { backendOf } from '../support/fleet.ts';
 
@@ -27,12 +28,12 @@ const FLEET = [
 ];
 
 function catalogOf(aliases: readonly Alias[] = [], fleet: readonly BackendStatus[] = FLEET): Catalog {
-  return createCatalog({ aliases, status: () => fleet, startedAt: 5 });
+  return createCatalog({ mayUse: () => true, aliases, status: () => fleet, startedAt: 5 });
 }
 
 function targetsOf(catalog: Catalog, name: string): string[] {
   return catalog
-    .resolve(name)
+    .resolve(name, ANONYMOUS)
     .targets.map(({ backend, upstreamModel }) => `${backend.name} ${upstreamModel}`);
 }
 
@@ -50,12 +51,12 @@ describe('a model name', () => {
   ])('%s leads to %j, counted as %s', (name, targets, label) => {
     const catalog = catalogOf();
     expect(targetsOf(catalog, name)).toEqual(targets);
-    expect(catalog.resolve(name).label).toBe(label);
+    expect(catalog.resolve(name, ANONYMOUS).label).toBe(label);
   });
 
   it('that nobody can have is not found', () => {
     const fleet = FLEET.slice(2);
-    expect(() => catalogOf([], fleet).resolve('nope')).toThrow(
+    expect(() => catalogOf([], fleet).resolve('nope', ANONYMOUS)).toThrow(
       expect.objectContaining({ reason: 'model_not_found', status: 404 }),
     );
   });
@@ -77,7 +78,7 @@ describe('an alias', () => {
       },
     ]);
     expect(targetsOf(catalog, 'qwen3:8b')).toEqual(['vllm x']);
-    expect(catalog.resolve('qwen3:8b').targets[0]?.options).toEqual({ num_ctx: 1 });
+    expect(catalog.resolve('qwen3:8b', ANONYMOUS).targets[0]?.options).toEqual({ num_ctx: 1 });
   });
 
   it('without a backend leads to all that have the model', () => {
@@ -91,7 +92,7 @@ describe('an alias', () => {
       },
     ]);
     expect(targetsOf(catalog, 'fast')).toEqual(['ollama qwen3:8b', 'ollama-2 qwen3:8b']);
-    expect(catalog.resolve('fast').label).toBe('fast');
+    expect(catalog.resolve('fast', ANONYMOUS).label).toBe('fast');
   });
 });
 
@@ -106,13 +107,13 @@ describe('the list of models', () => {
         completionTemplate: false,
       },
     ]);
-    expect(catalog.list().map(({ id }) => id)).toEqual([
+    expect(catalog.list(ANONYMOUS).map(({ id }) => id)).toEqual([
       'default',
       'llama3.2:latest',
       'qwen3:8b',
       'meta-llama/Llama-3.1-8B',
       'vllm/odd',
     ]);
-    expect(catalog.list()[0]).toEqual({ id: 'default', created: 5, ownedBy: 'gateway' });
+    expect(catalog.list(ANONYMOUS)[0]).toEqual({ id: 'default', created: 5, ownedBy: 'gateway' });
   });
 });

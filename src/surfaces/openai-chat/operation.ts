@@ -7,6 +7,7 @@ import { GatewayError } from '../../core/errors.ts';
 import type { Operation, Rescue, SurfaceContext } from '../../core/operation.ts';
 import type { Target } from '../../core/fleet.ts';
 import type { AnswerShape, ChatFormat } from '../../core/kind.ts';
+import { estimateTokens } from '../estimate.ts';
 import { fingerprintOf } from '../fingerprint.ts';
 import { createTranscript, type Transcript } from '../../core/transcript.ts';
 import { createResultEncoder } from './result.ts';
@@ -58,6 +59,7 @@ function toOperation(
   return {
     model: body.model,
     isStream: body.stream === true,
+    estimateTokens: () => estimateChat(body),
     ignoredParams: (kind, target) => kind.ignoredParams(request, target),
     upstreamRequest: (kind, target) => kind.chatRequest(request, target),
     createConverter: (kind, target) =>
@@ -83,6 +85,22 @@ function toOperation(
             : splitChoices(request, answer, (each, index) => toOperation(each, answer, context, index)),
       }),
   };
+}
+
+function estimateChat({ messages, tools, n, max_completion_tokens, max_tokens }: ChatBody): number {
+  let characters = tools ? JSON.stringify(tools).length : 0;
+  let media = 0;
+  for (const { content, tool_calls: calls } of messages) {
+    if (calls) characters += JSON.stringify(calls).length;
+    if (typeof content === 'string') characters += content.length;
+    else {
+      for (const part of content ?? []) {
+        if (part.type === 'text') characters += part.text.length;
+        else media++;
+      }
+    }
+  }
+  return estimateTokens(characters, media, n ?? 1, max_completion_tokens ?? max_tokens);
 }
 
 /** Only plain text has a place from where to go on. */

@@ -6,6 +6,7 @@ import type { Operation, PartResult, Split, SurfaceContext } from '../../core/op
 import type { Target } from '../../core/fleet.ts';
 import type { ByteText, Usage } from '../../core/stream.ts';
 import { decodeUtf8, encodeUtf8 } from '../../wire/utf8.ts';
+import { charactersOf, estimateTokens } from '../estimate.ts';
 import { fingerprintOf } from '../fingerprint.ts';
 import { decodeTexts } from '../texts.ts';
 import { toUsageObject } from '../usage.ts';
@@ -43,6 +44,11 @@ export function createCompletionOperation(request: CompletionRequest, context: S
   return toOperation(request, answer, context);
 }
 
+function estimateCompletion({ body, prompts }: CompletionRequest): number {
+  const answers = prompts.length * (body.n ?? 1);
+  return estimateTokens(charactersOf(prompts), 0, answers, body.max_tokens);
+}
+
 /** `part`: the number of the one answer that this is for, when each is asked for by itself. */
 function toOperation(
   request: CompletionRequest,
@@ -56,6 +62,7 @@ function toOperation(
     model: body.model,
     isStream: body.stream === true,
     promptParam: 'prompt',
+    estimateTokens: () => estimateCompletion(request),
     ignoredParams: ({ completion }, target) => completion.ignoredParams(request, target),
     upstreamRequest: ({ completion }, target) => completion.toRequest(request, target),
     createConverter({ completion }, target) {

@@ -5,6 +5,7 @@ import type { EmbeddingRequest } from '../../core/embedding.ts';
 import type { Operation } from '../../core/operation.ts';
 import type { DecodeLimits } from '../../core/kind.ts';
 import { decodeTexts } from '../texts.ts';
+import { charactersOf, estimateTokens } from '../estimate.ts';
 import { checkVectors, printAnswer, printVectors, type Print } from './answer.ts';
 import { MAX_PART_INPUTS, splitInputs } from './batches.ts';
 
@@ -38,6 +39,7 @@ function toCall(request: EmbeddingRequest, limits: DecodeLimits, print: Print): 
     isStream: false,
     wantsVectors: true,
     promptParam: 'input',
+    estimateTokens: () => estimateTokens(charactersOf(request.inputs), 0, 0, 0),
     ignoredParams: ({ embedding }, target) => embedding.ignoredParams(request, target),
     upstreamRequest: ({ embedding }, target) => embedding.toRequest(request, target),
     createConverter: ({ embedding }) =>
