@@ -89,6 +89,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     let failure: GatewayError | undefined;
     for (;;) {
       const lease = await nextLease(exchange, targets, tried, failure, progress);
+      if (failure) progress.failovers.push({ backend: progress.backend, reason: failure.reason });
       tried.add(lease.target.backend.name);
       progress.attempts++;
       progress.backend = lease.target.backend.name;
@@ -107,7 +108,6 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
         progress.wasRetryRefused = true;
         throw lastFailure(failure);
       }
-      progress.failovers.push({ backend: progress.backend, reason: failure.reason });
     }
   }
 

@@ -135,13 +135,12 @@ function checkClient(entry: Entry, nowMs: number, stalledMs: number): GatewayErr
 }
 
 function checkSilence(entry: Entry, nowMs: number): void {
+  const { heartbeat, relay } = entry;
   if (entry.hasWritten || entry.isPaused) entry.wroteMs = nowMs;
-  const hasCommitted = entry.hasWritten || entry.wroteMs > entry.startedMs;
   entry.hasWritten = false;
-  const { commitAfterMs, everyMs } = entry.heartbeat;
-  if (!isOver(nowMs - entry.wroteMs, hasCommitted ? everyMs : commitAfterMs)) return;
+  if (!isOver(nowMs - entry.wroteMs, relay.isCommitted ? heartbeat.everyMs : heartbeat.commitAfterMs)) return;
   entry.wroteMs = nowMs;
-  entry.relay.comment('keep-alive');
+  relay.comment('keep-alive');
 }
 
 function isOver(elapsedMs: number, limitMs: number): boolean {
