@@ -11,6 +11,7 @@ const NODE_GLOBALS = [
   'setImmediate',
   'clearTimeout',
   'clearInterval',
+  'globalThis',
   '__dirname',
   'require',
 ];
@@ -34,6 +35,9 @@ const FOLDERS = [
  */
 function folder(name, { may = [], packages = [], types = [], isPortable = true }) {
   const forbidden = FOLDERS.filter((each) => each !== name && !may.includes(each));
+  const lazy = [`^(\\.\\.\\u002f)+(${forbidden.join('|')})\\u002f`, ...(isPortable ? ['^node:'] : [])].join(
+    '|',
+  );
   return {
     files: [`src/${name}/**/*.ts`],
     rules: {
@@ -62,6 +66,14 @@ function folder(name, { may = [], packages = [], types = [], isPortable = true }
               message: 'Types only.',
             })),
           ],
+        },
+      ],
+      // The rule above sees no import() expressions.
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: `ImportExpression > Literal[value=/${lazy}/]`,
+          message: `src/${name} may import ${['itself', ...may].join(', ')} only, also lazily.`,
         },
       ],
       ...(isPortable && { 'no-restricted-globals': ['error', ...NODE_GLOBALS] }),

@@ -31,12 +31,14 @@ export function readConfigFile(text: string, name: string, env: Env): ConfigFile
     const { line, col } = lineCounter.linePos(offset);
     return `${name}:${String(line)}:${String(col)}`;
   };
-  // The errors after the first one follow from it.
-  const faults: Fault[] = document.errors
-    .slice(0, 1)
-    .map(({ pos, message }) => ({ where: at(pos[0]), message }));
+  const [broken] = document.errors.filter(({ code }) => code !== 'DUPLICATE_KEY');
+  // The errors after the first one follow from it; a name that stands twice breaks nothing else.
+  const faults: Fault[] = (broken ? [broken] : document.errors).map(({ pos, message }) => ({
+    where: at(pos[0]),
+    message,
+  }));
 
-  if (faults.length === 0) {
+  if (!broken) {
     visit(document, {
       Scalar(key, node) {
         if (key === 'key' || typeof node.value !== 'string') return;
@@ -51,7 +53,7 @@ export function readConfigFile(text: string, name: string, env: Env): ConfigFile
   }
 
   return {
-    values: faults.length === 0 ? ((document.toJS({ maxAliasCount: 100 }) as unknown) ?? {}) : {},
+    values: broken ? {} : ((document.toJS({ maxAliasCount: 100 }) as unknown) ?? {}),
     locate: (path, wantsKey = false) => at(offsetOf(document, path, wantsKey)),
     faults,
   };

@@ -32,12 +32,14 @@ export function loadConfig({ env, readFile, exists }: ConfigSources): Config {
   const raw = merge(file.values, fromEnv);
   const locate = createLocator(file, fromEnv, raw);
   const result = configSchema.safeParse(raw, { reportInput: true });
-  const faults = [
-    ...fromEnv.faults,
-    ...file.faults,
+  const known = [...fromEnv.faults, ...file.faults];
+  const places = new Set(known.map(({ where }) => where));
+  const found = [
     ...(result.error?.issues ?? []).flatMap((issue) => toFaults(issue, locate)),
     ...crossFaults(raw, locate),
   ];
+  // What a value without its variable is complained of follows from that.
+  const faults = [...known, ...found.filter(({ where }) => !places.has(where))];
   if (faults.length > 0 || !result.success) throw new ConfigError(faults);
   const config = toConfig(result.data, env);
   checkExposure(config, locate);
@@ -49,15 +51,12 @@ function openFile(env: Env, readFile: ReadFile, exists: ConfigSources['exists'])
   const given = env.GATEWAY_CONFIG ?? '';
   const name = given === '' ? DEFAULT_CONFIG_FILE : given;
   if (given === '' && !exists(name)) return readConfigFile('', name, env);
-  let text: string;
   try {
-    text = readFile(name);
+    return readConfigFile(readFile(name), name, env);
   } catch {
-    throw new ConfigError([
-      { where: 'environment GATEWAY_CONFIG', message: `cannot read the file '${name}'.` },
-    ]);
+    const fault = { where: 'environment GATEWAY_CONFIG', message: `cannot read the file '${name}'.` };
+    return { ...readConfigFile('', name, env), faults: [fault] };
   }
-  return readConfigFile(text, name, env);
 }
 
 /** The environment wins over the file. */

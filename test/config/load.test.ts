@@ -107,6 +107,12 @@ backends:
     });
   });
 
+  it('understands times', () => {
+    const times = ['1500', '1500ms', '1.5s', '0.025m'];
+    for (const DRAIN_TIMEOUT of times) expect(load('', { DRAIN_TIMEOUT }).server.drainTimeoutMs).toBe(1500);
+    expect(faultsOf('', { DRAIN_TIMEOUT: '5 parsecs' })).toHaveLength(1);
+  });
+
   it('understands sizes, lists and truth', () => {
     const config = load('', {
       BODY_LIMIT: '512kb',
@@ -227,6 +233,36 @@ describe('faults', () => {
     const faults = faultsOf(file);
     expect(faults).toHaveLength(1);
     expect(faults[0]?.where).toMatch(where);
+  });
+
+  it('of one sort do not hide those of another', () => {
+    const file = `
+sever: {}
+models:
+  twice: {}
+  again: {}
+  twice: {}
+  again: {}
+backends:
+  - { name: a, kind: olama, url: "\${MISSING}" }`;
+    expect(faultsOf(file).map(({ where }) => where)).toEqual([
+      'gateway.yaml:6:3',
+      'gateway.yaml:7:3',
+      'gateway.yaml:9:34',
+      'gateway.yaml:9:22',
+      'gateway.yaml:2:1',
+    ]);
+    expect(faultsOf('', { GATEWAY_CONFIG: 'nowhere.yaml', PORT: 'abc' }).map(({ where }) => where)).toEqual([
+      'environment GATEWAY_CONFIG',
+      'environment PORT',
+    ]);
+  });
+
+  it('of workers that cannot share a limit are told', () => {
+    const file = 'backends: [{ name: b, kind: ollama, url: "http://b", maxConcurrency: 2 }]';
+    expect(faultsOf(file, { WORKERS: '4' })).toMatchObject([{ where: 'environment WORKERS' }]);
+    expect(load(file, { WORKERS: '2' }).server.workers).toBe(2);
+    expect(load(file, { WORKERS: 'auto' }).server.workers).toBe('auto');
   });
 
   it('of an environment backend are told by its variable', () => {

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-/** Not dist/, which may be in use. */
-const OUT = join(ROOT, 'node_modules', '.cache', 'program');
+/** Not dist/, which may be in use; test files that run at the same time have a folder each. */
+const OUT = join(ROOT, 'node_modules', '.cache', `program-${process.env.JEST_WORKER_ID ?? '0'}`);
 
 export interface Program {
   readonly process: ChildProcess;
