@@ -21,6 +21,7 @@ const build = await context({
   sourcemap: true,
   legalComments: 'linked',
   logLevel: 'warning',
+  metafile: true,
   // Bundled CommonJS packages ask for node's own modules with require.
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
@@ -28,7 +29,17 @@ const build = await context({
 });
 
 await rm(outdir, { recursive: true, force: true });
-await build.rebuild();
+const { metafile } = await build.rebuild();
+
+// A CommonJS package that is imported lazily has nothing but a default export in the bundle, and all
+// its names are undefined there. Imported by a module of src, which is then imported lazily, it has them.
+for (const [name, { imports }] of Object.entries(metafile.inputs)) {
+  for (const { path, kind } of imports) {
+    if (kind === 'dynamic-import' && metafile.inputs[path]?.format === 'cjs' && name.startsWith('src/')) {
+      throw new Error(`${name} must not import ${path} lazily: it is CommonJS.`);
+    }
+  }
+}
 if (isWatching) {
   await build.watch();
   spawn(process.execPath, ['--watch', '--enable-source-maps', `${outdir}/main.js`], { stdio: 'inherit' }).on(

@@ -32,6 +32,7 @@ import { createServer } from '../../src/node/server.ts';
 import { createCatalog } from '../../src/routing/catalog.ts';
 import { createPool } from '../../src/routing/pool.ts';
 import { errorBody } from '../../src/surfaces/errors.ts';
+import { TLS_CERTIFICATE, TLS_KEY } from '../support/certificate.ts';
 import { NO_LIMITS, POOL_SETTINGS, SERVER_SETTINGS } from '../support/fleet.ts';
 import { eventually } from '../support/setup.ts';
 
@@ -1122,23 +1123,3 @@ function sleep(ms: number): Promise<void> {
     setTimeout(resolve, ms);
   });
 }
-
-/** For localhost, signed by itself, made for this test and used nowhere else. */
-const TLS_KEY = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQggbNweJ5sV+aC4dfG
-e/Kjf8qv9tIZNY5uylqVkRsvCKGhRANCAARbGVAJpGIdIz19fsp/sZ06Ja+HMEIi
-lVuIbg/6TwM3WibByEceT/igIKdjviQt5XnhpSUwUZE0OiHy9kDbhMAb
------END PRIVATE KEY-----
-`;
-const TLS_CERTIFICATE = `-----BEGIN CERTIFICATE-----
-MIIBmzCCAUGgAwIBAgIUPs/hhuMwe+vjJdy6kVZ7xPpWR+gwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMzA3NDAwMloYDzIxMjYxMDMw
-MDc0MDAyWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAARbGVAJpGIdIz19fsp/sZ06Ja+HMEIilVuIbg/6TwM3WibByEceT/ig
-IKdjviQt5XnhpSUwUZE0OiHy9kDbhMAbo28wbTAdBgNVHQ4EFgQU9fOJgt2E6TFd
-klRChE+Y9iXHs7IwHwYDVR0jBBgwFoAU9fOJgt2E6TFdklRChE+Y9iXHs7IwDwYD
-VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
-zj0EAwIDSAAwRQIhAPdWfE3CNyTovRWC5dRobbPzhD7yycTm4hAIQt4FmbGiAiAg
-mCHrlH8YjGgoWU8Z5GMBt/hWbMBEXO7SSilgnN9LoQ==
------END CERTIFICATE-----
-`;

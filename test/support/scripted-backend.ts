@@ -1,7 +1,15 @@
 /** A model server that does what a test tells it, over real sockets, and breaks as real ones break. */
 
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { TLS_CERTIFICATE, TLS_KEY } from './certificate.ts';
 
 /** One request for an answer, in the hands of the test. */
 export interface ScriptedCall {
@@ -23,7 +31,7 @@ export interface ScriptedCall {
 export type Script = (call: ScriptedCall) => void | Promise<void>;
 
 export interface ScriptedBackend {
-  /** `http://127.0.0.1:<port>` */
+  /** `http://127.0.0.1:<port>`, or `https://localhost:<port>` */
   readonly url: string;
   readonly port: number;
   /** Requests for answers so far; probes are not among them. */
@@ -41,6 +49,8 @@ export interface ScriptedOptions {
   /** Ollama's `/api/show` parameters text. */
   readonly parameters?: string;
   readonly port?: number;
+  /** With the certificate of certificate.ts. */
+  readonly isEncrypted?: boolean;
 }
 
 /** Speaks the discovery endpoints of Ollama and of OpenAI-compatible servers by itself. */
@@ -51,6 +61,7 @@ export async function startScriptedBackend(
     capabilities = ['completion', 'tools', 'vision', 'thinking'],
     parameters = '',
     port = 0,
+    isEncrypted = false,
   }: ScriptedOptions = {},
 ): Promise<ScriptedBackend> {
   let current = script;
@@ -70,7 +81,7 @@ export async function startScriptedBackend(
     }),
   };
 
-  const server = createServer((req, res) => {
+  const answer: RequestListener = (req, res) => {
     const chunks: Buffer[] = [];
     req.on('data', (chunk: Buffer) => chunks.push(chunk));
     req.on('end', () => {
@@ -83,7 +94,10 @@ export async function startScriptedBackend(
       calls.push(call);
       void current(call);
     });
-  });
+  };
+  const server: Server = isEncrypted
+    ? createTlsServer({ key: TLS_KEY, cert: TLS_CERTIFICATE }, answer)
+    : createServer(answer);
   server.keepAliveTimeout = 60_000;
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -94,7 +108,7 @@ export async function startScriptedBackend(
   const address = server.address() as AddressInfo;
 
   return {
-    url: `http://127.0.0.1:${String(address.port)}`,
+    url: `${isEncrypted ? 'https://localhost' : 'http://127.0.0.1'}:${String(address.port)}`,
     port: address.port,
     calls,
     openSockets: () => sockets.size,

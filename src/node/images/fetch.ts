@@ -1,7 +1,7 @@
 /** One GET on a connection of its own: the bytes of a 200, or where a redirect points. */
 
 import type { LookupFunction } from 'node:net';
-import type { Dispatcher } from 'undici';
+import { Client, type Dispatcher } from 'undici';
 import { refusal } from './refusal.ts';
 
 export interface FetchOptions {
@@ -29,8 +29,6 @@ const HEADERS = {
 
 /** Rejects with invalid_image_url, or with what the connection failed of. */
 export async function fetchOnce(url: URL, { lookup, maxBytes, signal }: FetchOptions): Promise<Reply> {
-  // Loaded when the first image is asked for: it is a third of the start-up otherwise.
-  const { Client } = await import('undici');
   signal.throwIfAborted();
   const client = new Client(url.origin, {
     // The signal goes to the socket, since a request's own is not looked at while it connects.

@@ -2,7 +2,7 @@
 
 import { GatewayError } from '../../core/errors.ts';
 import { createClosedAddresses } from './addresses.ts';
-import { fetchOnce } from './fetch.ts';
+import type { Reply } from './fetch.ts';
 import { createGuardedLookup, systemLookup, type Lookup } from './lookup.ts';
 import { createOpenHosts } from './open-hosts.ts';
 import { refusal } from './refusal.ts';
@@ -39,7 +39,7 @@ export function createImageFetcher(options: ImageFetchOptions): FetchImage {
   };
 
   /** Every hop comes through here and is checked anew. */
-  function fetchTarget(target: URL, signal: AbortSignal): ReturnType<typeof fetchOnce> {
+  async function fetchTarget(target: URL, signal: AbortSignal): Promise<Reply> {
     const isOpen = isOpenHost(target);
     const address = literalAddress(target);
     if (!isOpen && address !== undefined && isClosed(address)) {
@@ -47,6 +47,8 @@ export function createImageFetcher(options: ImageFetchOptions): FetchImage {
         'The image URL leads to an address that is not public. Use a public URL or send the image as a data: URI.',
       );
     }
+    // Loaded when the first image is asked for: it is a third of the start-up otherwise.
+    const { fetchOnce } = await import('./fetch.ts');
     return fetchOnce(target, { lookup: isOpen ? lookups.open : lookups.guarded, maxBytes, signal });
   }
 
