@@ -20,6 +20,7 @@ import type { Generation } from './http/generation.ts';
 import { createAgents } from './node/agents.ts';
 import { createDiscover } from './node/discover.ts';
 import { createImageFetcher } from './node/images/index.ts';
+import { createSlots } from './node/images/slots.ts';
 import { createLogger } from './node/logger.ts';
 import { createMetrics, type Metrics } from './node/metrics.ts';
 import { createResolver } from './node/resolve.ts';
@@ -71,6 +72,7 @@ export function createDeps(
   const { send, close: closeSender } = createSender();
   const resolver = createResolver(logger);
   const decodeTokens = createTokenDecoder();
+  const downloads = createSlots(() => config.images.maxDownloads);
   const active = new Set<Progress>();
   const timers: NodeJS.Timeout[] = [];
   const startedAt = Math.floor(Date.now() / 1000);
@@ -103,7 +105,8 @@ export function createDeps(
   });
 
   function createGeneration(): Generation {
-    const { limits, streams, server, images } = config;
+    const { limits, streams, server } = config;
+    const fetchImages = createImageFetcher({ ...config.images, downloads });
     const catalog = createCatalog({
       mayUse,
       aliases: config.aliases,
@@ -121,7 +124,7 @@ export function createDeps(
         now,
         active,
         retryBudget,
-        helpers: { fetchImage: createImageFetcher(images), decodeTokens },
+        helpers: () => ({ fetchImage: fetchImages(), decodeTokens }),
         timeout: (ms) => AbortSignal.timeout(ms),
         queueTimeoutMs: limits.queueTimeoutMs,
         heartbeat: { commitAfterMs: streams.commitAfterMs, everyMs: streams.heartbeatMs },

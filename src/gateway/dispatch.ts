@@ -12,7 +12,8 @@ import type { RetryBudget } from './retry-budget.ts';
 export interface DispatchDeps extends AttemptDeps {
   readonly catalog: Catalog;
   readonly pool: Pool;
-  readonly helpers: Helpers;
+  /** For one request. */
+  readonly helpers: () => Helpers;
   readonly retryBudget: RetryBudget;
   /** A signal that aborts when a request has waited for a slot for so long. */
   readonly timeout: (ms: number) => AbortSignal;
@@ -61,7 +62,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     const { prepare } = operationOf(exchange);
     if (prepare) {
       exchange.operation = await whileOpen(exchange.relay, (signal) =>
-        prepare(targetKinds, deps.helpers, signal),
+        prepare(targetKinds, deps.helpers(), signal),
       );
     }
     const split = operationOf(exchange).split?.(targetKinds);

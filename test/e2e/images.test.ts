@@ -119,6 +119,24 @@ it.each([
   });
 });
 
+it('images by URL that are too large together are refused, naming the one, and one request after the other', async () => {
+  const host = await serveImages((_, res) => res.end(PNG));
+  const backend = await setup.backend(saying('a cat'));
+  const gateway = await setup.gateway({
+    env: { OLLAMA_BASE_URL: backend.url, IMAGE_ALLOW_HOSTS: host },
+    file: `images: { maxTotalBytes: ${String(2 * PNG.length)}, maxDownloads: 1 }`,
+  });
+  const two = showing(`http://${host}/1`, `http://${host}/2`) as Record<string, unknown>;
+  const three = showing(...[1, 2, 3].map((i) => `http://${host}/${String(i)}`)) as Record<string, unknown>;
+  expect((await gateway.chat(two)).status).toBe(200);
+  const refused = await gateway.chat(three);
+  expect(refused.status).toBe(400);
+  expect(await refused.json()).toMatchObject({
+    error: { param: 'messages[0].content[3].image_url.url', code: 'invalid_image_url' },
+  });
+  expect((await gateway.chat(two)).status).toBe(200);
+});
+
 it('more images by URL than a request may have are refused', async () => {
   const { gateway } = await start('OLLAMA_BASE_URL');
   const urls = Array.from({ length: 17 }, (_, i) => `http://127.0.0.1:9/${String(i)}.png`);

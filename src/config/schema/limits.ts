@@ -113,6 +113,8 @@ export const images = z
   .strictObject({
     enabled: z.boolean().default(true).describe('Fetches images that are given by URL for Ollama backends.'),
     maxBytes: bytes.prefault('20mb').describe('Size of one image.'),
+    maxTotalBytes: bytes.prefault('32mb').describe('Size of all images of one request together.'),
+    maxDownloads: whole(1, 10_000).default(32).describe('Images that are fetched at the same time.'),
     timeoutMs: milliseconds(100, 300_000).prefault(10_000).describe('How long fetching one may take.'),
     maxRedirects: whole(0, 10).default(3).describe('Redirects that are followed.'),
     allowHosts: z

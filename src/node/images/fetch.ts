@@ -2,12 +2,16 @@
 
 import type { LookupFunction } from 'node:net';
 import { Client, type Dispatcher } from 'undici';
+import type { ByteBudget } from './budget.ts';
 import { refusal } from './refusal.ts';
 
 export interface FetchOptions {
   /** Answers only with addresses that may be connected to. Not asked when the host is an address. */
   readonly lookup: LookupFunction;
+  /** Of this image. */
   readonly maxBytes: number;
+  /** Of this and the others of its request. */
+  readonly budget: ByteBudget;
   /** Ends the attempt at once, in whatever state it is. */
   readonly signal: AbortSignal;
 }
@@ -28,7 +32,8 @@ const HEADERS = {
 };
 
 /** Rejects with invalid_image_url, or with what the connection failed of. */
-export async function fetchOnce(url: URL, { lookup, maxBytes, signal }: FetchOptions): Promise<Reply> {
+export async function fetchOnce(url: URL, options: FetchOptions): Promise<Reply> {
+  const { lookup, signal } = options;
   signal.throwIfAborted();
   const client = new Client(url.origin, {
     // The signal goes to the socket, since a request's own is not looked at while it connects.
@@ -45,7 +50,7 @@ export async function fetchOnce(url: URL, { lookup, maxBytes, signal }: FetchOpt
       path: url.pathname + url.search,
       headers: HEADERS,
     });
-    return replyOf(response) ?? { bytes: await readBody(response, maxBytes) };
+    return replyOf(response) ?? { bytes: await readBody(response, options) };
   } finally {
     void client.destroy();
   }
@@ -67,13 +72,19 @@ function replyOf({ statusCode, headers }: Response): Reply | undefined {
   return undefined;
 }
 
-async function readBody({ headers, body }: Response, maxBytes: number): Promise<Buffer> {
+async function readBody(
+  { headers, body }: Response,
+  { maxBytes, budget }: Pick<FetchOptions, 'maxBytes' | 'budget'>,
+): Promise<Buffer> {
   const tooLarge = refusal(`The image is larger than ${String(maxBytes)} bytes. Send a smaller one.`);
-  if (Number(headers['content-length']) > maxBytes) throw tooLarge;
+  const declared = Number(headers['content-length'] ?? 0);
+  if (declared > maxBytes) throw tooLarge;
+  budget.check(declared);
   let held = Buffer.allocUnsafe(FIRST_BYTES);
   let size = 0;
   for await (const chunk of body as AsyncIterable<Uint8Array>) {
     if (size + chunk.length > maxBytes) throw tooLarge;
+    budget.take(chunk.length);
     if (size + chunk.length > held.length) held = enlarged(held, size + chunk.length);
     // Copied, because a chunk keeps the whole read it came in, which a server can pad at will.
     held.set(chunk, size);

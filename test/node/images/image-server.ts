@@ -10,11 +10,9 @@ import net, {
   type TcpNetConnectOpts,
 } from 'node:net';
 import type { GatewayError } from '../../../src/core/errors.ts';
-import {
-  createImageFetcher,
-  type FetchImage,
-  type ImageFetchOptions,
-} from '../../../src/node/images/index.ts';
+import type { FetchImage } from '../../../src/core/operation.ts';
+import { createImageFetcher, type ImageFetchOptions } from '../../../src/node/images/index.ts';
+import { createSlots } from '../../../src/node/images/slots.ts';
 
 export const PNG = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
@@ -98,14 +96,22 @@ export function redirectTo(location: string, status = 302): (res: ServerResponse
 /** Long enough that no test ever sees it. */
 const NEVER_MS = 86_400_000;
 
+/** The images of one request. */
 export function imageFetcher(options: Partial<ImageFetchOptions> = {}): FetchImage {
+  return imageFetchers(options)();
+}
+
+/** Each call begins another request. */
+export function imageFetchers(options: Partial<ImageFetchOptions> = {}): () => FetchImage {
   return createImageFetcher({
     enabled: true,
     maxBytes: 1_000_000,
+    maxTotalBytes: 1_000_000_000,
     timeoutMs: NEVER_MS,
     maxRedirects: 3,
     allowHosts: [],
     lookup: () => Promise.reject(new Error('This test has no names.')),
+    downloads: createSlots(() => 100),
     ...options,
   });
 }
