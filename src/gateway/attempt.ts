@@ -78,7 +78,7 @@ async function openAnswer(
   const { target } = lease;
   const kind = kinds[target.backend.kind];
   const operation = operationOf(exchange);
-  tellIgnored(exchange, operation.ignoredParams(kind, target), progress.attempts > 1);
+  tellIgnored(exchange, operation.ignoredParams(kind, target));
   const upstreamRequest = operation.upstreamRequest(kind, target);
   progress.sentMs = now();
   const { status, headers, body } = await send(target.backend, upstreamRequest, signal);
@@ -95,10 +95,11 @@ export function operationOf({ operation }: Exchange): Operation {
 }
 
 /** Nothing that a client sends is dropped in silence. */
-function tellIgnored({ isStrict, relay }: Exchange, names: readonly string[], isRetry: boolean): void {
+function tellIgnored({ isStrict, relay }: Exchange, names: readonly string[]): void {
   if (relay.isCommitted) return;
   const [first] = names;
-  if (isRetry) relay.header(IGNORED_HEADER, undefined);
+  // What an earlier attempt ignored is no matter any more.
+  relay.header(IGNORED_HEADER, undefined);
   if (first === undefined) return;
   if (isStrict) {
     throw new GatewayError('unsupported_parameter', {

@@ -17,7 +17,8 @@ export type RunPart = (part: Exchange) => Promise<Usage | null>;
  */
 export async function runParts(split: Split, exchange: Exchange, runPart: RunPart): Promise<Usage | null> {
   const { relay } = exchange;
-  const parts = split.parts.map((operation) => createPart(exchange, operation));
+  const header = createHeaderUnion(relay);
+  const parts = split.parts.map((operation) => createPart(exchange, operation, header));
   const waiting = parts.map((part, index) => ({ part, index }));
   const results: PartResult[] = [];
   const running = new Set<Promise<void>>();
@@ -79,8 +80,8 @@ interface Part {
   readonly relay: PartRelay;
 }
 
-function createPart(whole: Exchange, operation: Operation): Part {
-  const relay = createPartRelay(whole.relay, whole.isStream);
+function createPart(whole: Exchange, operation: Operation, header: SetHeader): Part {
+  const relay = createPartRelay(whole.relay, whole.isStream, header);
   return { relay, exchange: { ...whole, operation, relay } };
 }
 
@@ -90,7 +91,7 @@ interface PartRelay extends Relay {
 }
 
 /** A stream's events go through at once; an answer in one piece is kept for the whole one. */
-function createPartRelay(whole: Relay, isStream: boolean): PartRelay {
+function createPartRelay(whole: Relay, isStream: boolean, header: SetHeader): PartRelay {
   const relay: Owned<PartRelay> = {
     isCommitted: false,
     closedBy: undefined,
@@ -98,7 +99,7 @@ function createPartRelay(whole: Relay, isStream: boolean): PartRelay {
     onClose: undefined,
     body: '' as ByteText,
     header(name, value) {
-      if (!whole.isCommitted) whole.header(name, value);
+      header(relay, name, value);
     },
     write(bytes) {
       relay.isCommitted = true;
@@ -122,6 +123,22 @@ function createPartRelay(whole: Relay, isStream: boolean): PartRelay {
     },
   };
   return relay;
+}
+
+type SetHeader = (part: PartRelay, name: string, value: string | undefined) => void;
+
+/** A header is a list here: the whole answer has what any of its parts has in it. */
+function createHeaderUnion(whole: Relay): SetHeader {
+  const said = new Map<string, Map<PartRelay, string>>();
+  return (part, name, value) => {
+    const byPart = said.get(name) ?? new Map<PartRelay, string>();
+    said.set(name, byPart);
+    if (value === undefined) byPart.delete(part);
+    else byPart.set(part, value);
+    if (whole.isCommitted) return;
+    const items = new Set([...byPart.values()].flatMap((list) => list.split(', ')));
+    whole.header(name, items.size === 0 ? undefined : [...items].join(', '));
+  };
 }
 
 /** Counts against no backend, like a client that left. */

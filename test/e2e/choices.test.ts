@@ -136,6 +136,49 @@ describe('two answers', () => {
     await eventually(() => inFlight(gateway) === 0);
   });
 
+  it.each([false, true])(
+    'name what either of their backends ignores, whoever begins last (streamed: %s)',
+    async (stream) => {
+      const release: (() => void)[] = [];
+      const others = new Promise<void>((resolve) => release.push(resolve));
+      const first = await setup.backend(async (call) => {
+        await others;
+        await sayingSeed(call);
+      });
+      const broken = await setup.backend(failing(500, { error: { message: 'broken' } }));
+      const last = await setup.backend(async (call) => {
+        release[0]?.();
+        await saying('everything is heeded')(call);
+      });
+      const gateway = await setup.gateway({
+        file: `
+backends:
+  - { name: first, kind: ollama, url: "${first.url}", weight: 100, maxConcurrency: 1 }
+  - { name: broken, kind: llamacpp, url: "${broken.url}", weight: 1 }
+  - { name: last, kind: llamacpp, url: "${last.url}", weight: 0.01 }`,
+      });
+      const response = await gateway.chat({ n: 2, seed: 7, verbosity: 'low', user: 'me', stream });
+      const ignored = response.headers.get('x-gateway-ignored-params');
+      expect(ignored?.split(', ').sort()).toEqual(['user', 'verbosity']);
+      expect(await response.text()).toContain('everything is heeded');
+      expect([first, broken, last].map(({ calls }) => calls.length)).toEqual([1, 1, 1]);
+    },
+  );
+
+  it('do not name what was ignored in an attempt that failed', async () => {
+    const broken = await setup.backend(failing(500, { error: 'broken' }));
+    const serving = await setup.backend(saying('everything is heeded'));
+    const gateway = await setup.gateway({
+      file: `
+backends:
+  - { name: broken, kind: ollama, url: "${broken.url}", weight: 100 }
+  - { name: serving, kind: llamacpp, url: "${serving.url}" }`,
+    });
+    const response = await gateway.chat({ n: 2, verbosity: 'low' });
+    expect([response.status, response.headers.get('x-gateway-ignored-params')]).toEqual([200, null]);
+    expect(broken.calls.length).toBeGreaterThan(0);
+  });
+
   it('are both given up when the client leaves', async () => {
     const calls: ScriptedCall[] = [];
     const backend = await setup.backend(async (call) => {
