@@ -8,19 +8,19 @@ import { context } from './http/context.ts';
 import { crossOrigin } from './http/cors.ts';
 import { closeConnections, refuseNewWork, type Phase } from './http/draining.ts';
 import { errors, methodNotAllowed, notFound } from './http/errors.ts';
-import type { ForwardDeps } from './http/forward.ts';
 import type { Generation } from './http/generation.ts';
 import { inference } from './http/inference.ts';
 import { listModels, showModel } from './http/models.ts';
 import { live, metricsPage, openapiDocument, ready } from './http/ops.ts';
-import { passthrough } from './http/passthrough.ts';
+import { passthrough, type PassthroughDeps } from './http/passthrough.ts';
+import { chooseByName } from './http/raw-choice.ts';
 import { reloadConfig, type Reload } from './http/reload.ts';
 import { cancelStream, listStreams } from './http/streams.ts';
 import { openaiChat } from './surfaces/openai-chat/index.ts';
 import { openaiCompletions } from './surfaces/openai-completions/index.ts';
 import { openaiEmbeddings } from './surfaces/openai-embeddings/index.ts';
 
-export interface AppDeps extends ForwardDeps {
+export interface AppDeps extends PassthroughDeps {
   /** What requests that begin now live by. */
   readonly current: () => Generation;
   readonly reload: Reload;
@@ -58,7 +58,12 @@ export function createApp(deps: AppDeps): Express {
   app.route('/v1/completions').all(entrance).post(inference(openaiCompletions, meter)).all(postOnly);
   app.route('/v1/embeddings').all(entrance).post(inference(openaiEmbeddings, meter)).all(postOnly);
   app.route('/v1/models').all(entrance).get(listModels).all(getOnly);
-  app.route('/v1/models/*id').all(entrance).get(showModel).all(getOnly);
+  app
+    .route('/v1/models/*id')
+    .all(entrance)
+    .get(showModel)
+    .delete(passthrough(deps, chooseByName))
+    .all(methodNotAllowed('GET', 'HEAD', 'DELETE'));
   app.route('/v1/*path').all(entrance, passthrough(deps));
 
   const cancelOnly = methodNotAllowed('DELETE');

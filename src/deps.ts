@@ -9,10 +9,9 @@ import type { AppDeps } from './app.ts';
 import { kinds } from './backends/index.ts';
 import type { Config } from './config/load.ts';
 import { ANONYMOUS, type Keyring } from './core/client.ts';
-import type { Logger, Now } from './core/exchange.ts';
+import type { ActiveExchange, Logger, Now } from './core/exchange.ts';
 import type { Backend } from './core/fleet.ts';
 import { createDispatch } from './gateway/dispatch.ts';
-import type { Progress } from './gateway/progress.ts';
 import { createRetryBudget } from './gateway/retry-budget.ts';
 import { createWatch, type Watch } from './gateway/watch.ts';
 import type { Phase } from './http/draining.ts';
@@ -73,7 +72,7 @@ export function createDeps(
   const resolver = createResolver(logger);
   const decodeTokens = createTokenDecoder();
   const downloads = createSlots(() => config.images.maxDownloads);
-  const active = new Set<Progress>();
+  const active = new Set<ActiveExchange>();
   const timers: NodeJS.Timeout[] = [];
   const startedAt = Math.floor(Date.now() / 1000);
   let phase: Phase = 'serving';
@@ -143,6 +142,7 @@ export function createDeps(
       isStrict: config.strict,
       bodyLimitBytes: server.bodyLimitBytes,
       queueTimeoutMs: limits.queueTimeoutMs,
+      passthrough: config.passthrough,
       corsOrigins: server.corsOrigins,
     };
   }
@@ -178,6 +178,10 @@ export function createDeps(
     discover,
     agentOf: createAgents(),
     active: () => active,
+    track(exchange) {
+      active.add(exchange);
+      return () => active.delete(exchange);
+    },
     streamTotals: metrics.streamTotals,
     logger,
     meter: metrics,

@@ -52,6 +52,7 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'STRICT', path: 'strict', form: 'boolean' },
   { name: 'IMAGE_URLS', path: 'images.enabled', form: 'boolean' },
   { name: 'IMAGE_ALLOW_HOSTS', path: 'images.allowHosts', form: 'list' },
+  { name: 'PASSTHROUGH_BACKEND', path: 'passthrough.backend', form: 'text' },
   { name: 'BACKEND_CONCURRENCY', path: 'limits.maxConcurrency', form: 'number' },
   { name: 'QUEUE_SIZE', path: 'limits.queue', form: 'number' },
   { name: 'QUEUE_TIMEOUT_MS', path: 'limits.queueTimeoutMs', form: 'number' },

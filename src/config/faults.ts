@@ -92,14 +92,38 @@ export function crossFaults(raw: unknown, locate: Locate): Fault[] {
       .map(asObject)
       .forEach(({ backend }, i) => {
         if (typeof backend !== 'string' || names.includes(backend)) return;
-        const hint = closest(backend, names);
         faults.push({
           where: locate(['models', alias, 'targets', i, 'backend']),
-          message: `models.${alias}.targets[${String(i)}].backend: there is no backend '${backend}'.${hint ? ` Did you mean '${hint}'?` : ''}`,
+          message: `models.${alias}.targets[${String(i)}].backend: ${noSuchBackend(backend, backends)}`,
         });
       });
   }
-  return faults;
+  return [...faults, ...passthroughFaults(raw.passthrough, backends, locate)];
+}
+
+function passthroughFaults(settings: unknown, backends: readonly JsonObject[], locate: Locate): Fault[] {
+  const { backend, paths } = asObject(settings);
+  const named = [
+    { path: ['passthrough', 'backend'], name: backend },
+    ...Object.entries(asObject(paths)).map(([key, name]) => ({ path: ['passthrough', 'paths', key], name })),
+  ];
+  return named.flatMap(({ path, name }) => {
+    if (typeof name !== 'string') return [];
+    const found = backends.find((each) => each.name === name);
+    if (found && found.kind !== 'ollama') return [];
+    const message = found
+      ? `'${name}' is of kind ollama, which has nothing but what the gateway models.`
+      : noSuchBackend(name, backends);
+    return [{ where: locate(path), message: `${nameOf(path)}: ${message}` }];
+  });
+}
+
+function noSuchBackend(name: string, backends: readonly JsonObject[]): string {
+  const hint = closest(
+    name,
+    backends.map((each) => String(each.name)),
+  );
+  return `there is no backend '${name}'.${hint ? ` Did you mean '${hint}'?` : ''}`;
 }
 
 function urlProblem(text: string): string | undefined {

@@ -1,7 +1,7 @@
 /** Every setting with its type, default and meaning. docs/configuration.md lists the same; a test compares them. */
 
 import * as z from 'zod';
-import { backend, discovery, model } from './schema/fleet.ts';
+import { backend, discovery, model, passthrough } from './schema/fleet.ts';
 import { circuit, DEFAULT_TIMEOUTS, images, limits, probes, streams } from './schema/limits.ts';
 import { server } from './schema/server.ts';
 
@@ -36,6 +36,7 @@ export const configSchema = z.strictObject({
   limits,
   circuit,
   images,
+  passthrough,
   strict: z
     .boolean()
     .default(false)

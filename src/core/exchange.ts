@@ -44,9 +44,11 @@ export interface Exchange {
 
 /** An exchange that is going on, as operators see it. */
 export interface ActiveExchange {
-  readonly exchange: Exchange;
+  readonly exchange: Pick<Exchange, 'id' | 'client' | 'isStream' | 'startedMs' | 'relay'>;
   readonly model: string;
   readonly backend: string;
+  /** What is passed on raw counts as no stream in the metrics. */
+  readonly isRaw?: boolean;
 }
 
 /** How an exchange ended, for the stream counter. */

@@ -1,7 +1,7 @@
 /** The use case: one exchange from request to last byte, on as many backends as it takes. */
 
 import { GatewayError, toGatewayError } from '../core/errors.ts';
-import type { Exchange, ExchangeRecord, Relay } from '../core/exchange.ts';
+import type { ActiveExchange, Exchange, ExchangeRecord, Relay } from '../core/exchange.ts';
 import type { Catalog, Claim, Lease, Pool, Resolution, Target } from '../core/fleet.ts';
 import type { Helpers, Operation } from '../core/operation.ts';
 import { operationOf, runAttempt, type AttemptDeps } from './attempt.ts';
@@ -20,7 +20,7 @@ export interface DispatchDeps extends AttemptDeps {
   readonly queueTimeoutMs: number;
   readonly maxAttempts: number;
   /** The exchanges going on, of this dispatch and others. */
-  readonly active: Set<Progress>;
+  readonly active: Pick<Set<ActiveExchange>, 'add' | 'delete'>;
 }
 
 export interface Dispatch {

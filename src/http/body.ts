@@ -46,7 +46,8 @@ export function readBody(req: IncomingMessage, limitBytes: number): Promise<stri
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
 
-function toText(body: Buffer): string {
+/** Throws invalid_request for what is not UTF-8. */
+export function toText(body: Buffer): string {
   try {
     return strictUtf8.decode(body);
   } catch (cause) {
@@ -57,15 +58,21 @@ function toText(body: Buffer): string {
   }
 }
 
-function checkContentType({ headers }: IncomingMessage): void {
+/** By the content-type of a request. */
+export function isJson({ headers }: IncomingMessage): boolean {
+  return /^\s*application\/([\w.+-]+\+)?json\s*(;|$)/i.test(headers['content-type'] ?? '');
+}
+
+/** Throws unsupported_content_type for what is not plain JSON in UTF-8. */
+export function checkContentType(req: IncomingMessage): void {
+  const { headers } = req;
   const type = headers['content-type'] ?? '';
-  const [media = '', ...parameters] = type.split(';').map((part) => part.trim().toLowerCase());
-  const isJson = media === 'application/json' || /^application\/[\w.+-]+\+json$/.test(media);
-  if (!isJson) {
+  if (!isJson(req)) {
     throw new GatewayError('unsupported_content_type', {
       message: `Unsupported content type: '${type.slice(0, 100)}'. This API method only accepts 'application/json' requests, but you specified the header 'Content-Type: ${type.slice(0, 100)}'. Please try again with a supported content type.`,
     });
   }
+  const [, ...parameters] = type.split(';').map((part) => part.trim().toLowerCase());
   const charset = parameters.find((parameter) => parameter.startsWith('charset='));
   const encoding = headers['content-encoding'];
   if ((charset && !/^charset="?utf-?8"?$/.test(charset)) || (encoding && encoding !== 'identity')) {

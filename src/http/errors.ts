@@ -20,8 +20,7 @@ export function errors(surface: Pick<Surface, 'errorBody'>, logger: Logger): Err
     if (res.destroyed) return;
     // It speaks of an answer that there is not.
     res.removeHeader('x-gateway-ignored-params');
-    for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
-    setRetryHeaders(res, error);
+    setErrorHeaders(res, error);
     res
       .status(error.status)
       .type('application/json')
@@ -43,7 +42,9 @@ export function methodNotAllowed(...methods: readonly string[]): RequestHandler 
   };
 }
 
-function setRetryHeaders(res: Response, error: GatewayError): void {
+/** What a failure says beside its body. */
+export function setErrorHeaders(res: Response, error: GatewayError): void {
+  for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
   const retryAfter = retryAfterOf(error);
   if (retryAfter !== undefined) res.setHeader('retry-after', String(retryAfter));
   if (error.retryAfterMs !== undefined)

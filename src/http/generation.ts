@@ -5,6 +5,14 @@ import type { Catalog } from '../core/fleet.ts';
 import type { SurfaceContext } from '../core/operation.ts';
 import type { Dispatch } from '../gateway/dispatch.ts';
 
+/** Where raw requests go that name no model: names of backends. */
+export interface PassthroughSettings {
+  /** undefined: the first of kind openai, else of vllm. */
+  readonly backend?: string | undefined;
+  /** In its place, for paths that begin so; the longest counts. */
+  readonly paths: Readonly<Record<string, string>>;
+}
+
 export interface Generation {
   readonly catalog: Catalog;
   readonly dispatch: Dispatch;
@@ -19,6 +27,7 @@ export interface Generation {
   readonly bodyLimitBytes: number;
   /** How long a request may wait for a busy backend. */
   readonly queueTimeoutMs: number;
+  readonly passthrough: PassthroughSettings;
   /** Origins of web pages that may call. */
   readonly corsOrigins: readonly string[];
 }

@@ -109,6 +109,11 @@ export function toClientHeaders(headers: Headers, { url }: Backend, path: string
   return kept;
 }
 
+/** The methods of an `Allow`; '' when there is none, or what is no such list. */
+export function toMethods(allow: string | undefined): string {
+  return allow !== undefined && /^[A-Z]+( ?, ?[A-Z]+)*$/.test(allow) ? allow : '';
+}
+
 /** Where the client finds it here; undefined for other hosts and for what is not below the base path. */
 function toOwnPath(location: string, baseUrl: string, path: string): string | undefined {
   if (!URL.canParse(location, baseUrl + path)) return undefined;

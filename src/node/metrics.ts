@@ -98,8 +98,8 @@ export function createMetrics({ status, active, isDraining }: MetricSources): Me
     registers,
     collect() {
       this.reset();
-      for (const { exchange, model, backend } of active())
-        if (exchange.isStream) this.inc({ model, backend });
+      for (const { exchange, model, backend, isRaw = false } of active())
+        if (exchange.isStream && !isRaw) this.inc({ model, backend });
     },
   });
   new Gauge({

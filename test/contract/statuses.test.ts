@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { JsonObject } from '../../src/core/json.ts';
 import { failing, saying, type Script } from '../support/scripted-backend.ts';
 import type { GatewayOptions, TestGateway } from '../support/gateway.ts';
-import { createSetup } from '../support/setup.ts';
+import { createSetup, eventually } from '../support/setup.ts';
 import { expectAnswer } from './answers.ts';
 import { startBrokenApp } from './broken-app.ts';
 import { find, membersOf, operation, operationNames } from './document.ts';
@@ -26,7 +26,7 @@ const get =
 const withoutKey = (path: string, init: RequestInit = {}): (() => Promise<Response>) =>
   get(path, init, { AUTH_KEY: KEY });
 
-const wrongMethod = (path: string): (() => Promise<Response>) => get(path, { method: 'DELETE' });
+const wrongMethod = (path: string): (() => Promise<Response>) => get(path, { method: 'PATCH' });
 
 const broken =
   (path: string, init: RequestInit = {}) =>
@@ -109,6 +109,21 @@ const EMBEDDINGS = {
   usage: { prompt_tokens: 1, total_tokens: 1 },
 };
 
+function deleted(script: Script): () => Promise<Response> {
+  return async () => fetch(`${(await start(script)).url}/v1/models/m`, { method: 'DELETE' });
+}
+
+async function deletedTooLate(): Promise<Response> {
+  let onCall = (): void => undefined;
+  const called = new Promise<void>((resolve) => (onCall = resolve));
+  const gateway = await start(() => onCall(), { isClockStopped: true });
+  const response = fetch(`${gateway.url}/v1/models/m`, { method: 'DELETE' });
+  await called;
+  await eventually(() => gateway.active() === 1);
+  gateway.advance(600_000);
+  return response;
+}
+
 async function drainingReadiness(): Promise<Response> {
   const gateway = await start();
   gateway.deps.enter('leaving');
@@ -170,6 +185,15 @@ const WAYS: Readonly<Record<string, () => Promise<Response>>> = {
   'GET /v1/models/{id} 401': withoutKey('/v1/models/m', { headers: { authorization: 'Bearer wrong' } }),
   'GET /v1/models/{id} 404': get('/v1/models/unknown'),
   'GET /v1/models/{id} 405': wrongMethod('/v1/models/m'),
+  'DELETE /v1/models/{id} 200': deleted(answering({ id: 'm', object: 'model', deleted: true })),
+  'DELETE /v1/models/{id} 400': get('/v1/models/%E0%A4', { method: 'DELETE' }),
+  'DELETE /v1/models/{id} 401': withoutKey('/v1/models/m', { method: 'DELETE' }),
+  'DELETE /v1/models/{id} 404': get('/v1/models/unknown', { method: 'DELETE' }),
+  'DELETE /v1/models/{id} 405': deleted(failing(405, { detail: 'Method Not Allowed' })),
+  'DELETE /v1/models/{id} 429': deleted(failing(429, { error: { message: 'slow down' } })),
+  'DELETE /v1/models/{id} 502': deleted(({ reset }) => reset()),
+  'DELETE /v1/models/{id} 503': deleted(failing(503, { error: { message: 'busy' } })),
+  'DELETE /v1/models/{id} 504': deletedTooLate,
   'GET /health 200': withoutKey('/health'),
   'GET /health 405': wrongMethod('/health'),
   'GET /healthz 200': withoutKey('/healthz'),

@@ -13,6 +13,15 @@ const asOperator = { headers: { authorization: `Bearer ${ADMIN_KEY}` } };
 const LIST = 'GET /api/chat/streams';
 const CANCEL = 'DELETE /api/chat/{requestId}';
 
+/** To a path that the gateway does not model. */
+function passOn(url: string, requestId: string): Promise<Response> {
+  return fetch(`${url}/v1/responses`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-request-id': requestId },
+    body: '{"model":"m","stream":true,"input":"x"}',
+  });
+}
+
 describe('the streams going on', () => {
   it('are listed with their totals, and one can be ended', async () => {
     const calls: ScriptedCall[] = [];
@@ -56,6 +65,59 @@ describe('the streams going on', () => {
     expect(response.status).toBe(503);
     expect(response.headers.get('x-should-retry')).toBe('false');
     await calls[0]?.closed;
+  });
+
+  it('are those that are passed on raw too, which are broken off when they are ended', async () => {
+    const calls: ScriptedCall[] = [];
+    const backend = await setup.backend(async (call) => {
+      calls.push(call);
+      call.res.setHeader('content-type', 'text/event-stream');
+      await call.write('event: response.created\ndata: {}\n\n');
+    });
+    const { url, metric } = await setup.gateway({ env: { VLLM_BASE_URL: backend.url, ADMIN_KEY } });
+    const stream = openStream(await passOn(url, 'raw'));
+    await stream.until('response.created');
+
+    const list = await expectAnswer(LIST, await fetch(`${url}/api/chat/streams`, asOperator));
+    expect(list.body).toMatchObject({
+      streams: [{ requestId: 'raw', client: 'anonymous', model: 'm', backend: 'vllm', stream: true }],
+      totals: { active: 1 },
+    });
+    expect(await metric('ai_gateway_active_streams', { model: 'm', backend: 'vllm' })).toBe(0);
+
+    const cancelled = await fetch(`${url}/api/chat/raw`, { method: 'DELETE', ...asOperator });
+    expect((await expectAnswer(CANCEL, cancelled)).status).toBe(200);
+    await expect(stream.rest()).rejects.toThrow();
+    await calls[0]?.closed;
+    const after = await expectAnswer(LIST, await fetch(`${url}/api/chat/streams`, asOperator));
+    expect(after.body).toMatchObject({ streams: [] });
+  });
+
+  it.each([
+    ['for their answer', 'first'],
+    ['in the line of their backend', 'second'],
+  ])('that are passed on raw and wait %s get an answer when they are ended', async (_, id) => {
+    const calls: ScriptedCall[] = [];
+    const backend = await setup.backend((call) => void calls.push(call));
+    const { url } = await setup.gateway({
+      env: { ADMIN_KEY },
+      file: `backends: [{ name: b, kind: vllm, url: "${backend.url}", maxConcurrency: 1 }]`,
+    });
+    const answers = { first: passOn(url, 'first'), second: undefined as Promise<Response> | undefined };
+    await eventually(() => calls.length === 1);
+    answers.second = passOn(url, 'second');
+    await eventually(async () => {
+      const list = await fetch(`${url}/api/chat/streams`, asOperator);
+      return (await list.text()).includes('"second"');
+    });
+    await fetch(`${url}/api/chat/${id}`, { method: 'DELETE', ...asOperator });
+    const ended = await (id === 'first' ? answers.first : answers.second);
+    expect([ended.status, ended.headers.get('x-should-retry')]).toEqual([503, 'false']);
+    expect(await ended.json()).toMatchObject({ error: { code: 'request_cancelled' } });
+    if (id === 'first') await eventually(() => calls.length === 2);
+    calls.at(-1)?.end('served');
+    const other = await (id === 'first' ? answers.second : answers.first);
+    expect(await other.text()).toBe('served');
   });
 
   it("are nobody else's business", async () => {

@@ -32,15 +32,7 @@ describe('a request that cannot be served', () => {
     ['an unknown path', 'POST', '/v1/foo', 'application/json', '{}', 404, 'unknown_url'],
     ['an unknown path outside /v1', 'GET', '/nope', undefined, undefined, 404, 'unknown_url'],
     ['a wrong method', 'GET', '/v1/chat/completions', undefined, undefined, 405, 'method_not_supported'],
-    [
-      'a wrong method for models',
-      'DELETE',
-      '/v1/models/x',
-      undefined,
-      undefined,
-      405,
-      'method_not_supported',
-    ],
+    ['a wrong method for models', 'PUT', '/v1/models/x', undefined, undefined, 405, 'method_not_supported'],
     ['broken JSON', 'POST', '/v1/chat/completions', 'application/json', '{"model":', 400, null],
     ['JSON that is no object', 'POST', '/v1/chat/completions', 'application/json', '[1]', 400, null],
     ['no body', 'POST', '/v1/chat/completions', 'application/json', '', 400, null],
@@ -117,6 +109,7 @@ describe('a request that cannot be served', () => {
     const { url } = await startWith();
     expect((await request(url).get('/v1/chat/completions')).headers.allow).toBe('POST');
     expect((await request(url).post('/v1/models')).headers.allow).toBe('GET, HEAD');
+    expect((await request(url).post('/v1/models/m')).headers.allow).toBe('GET, HEAD, DELETE');
   });
 
   it.each(['application/json; charset=utf-8', 'APPLICATION/JSON', 'application/vnd.api+json'])(

@@ -190,6 +190,7 @@ async function startGateway(
     isStrict: false,
     bodyLimitBytes,
     queueTimeoutMs: 1000,
+    passthrough: { paths: {} },
     corsOrigins: [],
   };
   const app = express();
@@ -204,7 +205,10 @@ async function startGateway(
     }),
   );
   app.use('/v1', authenticate);
-  app.all('/v1/*path', passthrough({ pool, kinds, watch, now, agentOf: createAgents(ca) }));
+  app.all(
+    '/v1/*path',
+    passthrough({ pool, kinds, watch, now, track: () => () => undefined, agentOf: createAgents(ca) }),
+  );
   app.use(notFound);
   app.use(errors({ errorBody }, logger));
 
@@ -729,7 +733,7 @@ describe('an upload', () => {
     const gateway = await startGateway([{ url: upstream.url }]);
     const upload = httpRequest(`${gateway.url}/v1/files`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/jsonl' },
     });
     const answer = new Promise<IncomingMessage>((resolve) => upload.on('response', resolve));
     upload.write('{"model":');
@@ -922,16 +926,81 @@ describe('a backend', () => {
     expect(error.message).not.toContain('sk-');
   });
 
-  it('that answers with an error as OpenAI writes it has it passed on', async () => {
-    const body =
-      '{"error": {"message":"No such file", "type":"invalid_request_error","param":"id","code":null}}';
+  const NO_FILE = { message: 'No such file', type: 'invalid_request_error', param: 'id', code: null };
+
+  it.each([
+    ['as OpenAI writes it', 404, NO_FILE, NO_FILE],
+    ['that says more', 404, { ...NO_FILE, trace: 'at /srv/app.py', status: 404 }, NO_FILE],
+    ['with its status as the code', 404, { ...NO_FILE, code: 404 }, NO_FILE],
+    ['with its status as a text', 404, { ...NO_FILE, code: '404' }, NO_FILE],
+    [
+      'that says little',
+      500,
+      {},
+      {
+        message: 'The upstream server answered with status 500.',
+        type: 'server_error',
+        param: null,
+        code: null,
+      },
+    ],
+    [
+      'of another form inside',
+      422,
+      { message: { text: 'x' }, type: null, param: ['a'], code: { x: 1 } },
+      {
+        message: 'The upstream server answered with status 422.',
+        type: 'invalid_request_error',
+        param: null,
+        code: null,
+      },
+    ],
+    [
+      'that tells where the backend is',
+      400,
+      {
+        message: 'POST http://10.1.2.3:8000/x to 10.1.2.3:8000 failed in /srv/app/server.py',
+        type: 'error at http://10.1.2.3/',
+        param: '/srv/models/m',
+        code: '/srv/app/codes',
+      },
+      {
+        message: 'POST [address] to [address] failed in [path]',
+        type: 'invalid_request_error',
+        param: '[path]',
+        code: null,
+      },
+    ],
+  ])('that answers with an error %s has it told in OpenAI’s form', async (_, status, error, told) => {
     const upstream = await startUpstream((_req, res) => {
-      res.writeHead(404, { 'content-type': 'application/json', 'set-cookie': 'a=1' }).end(body);
+      res.writeHead(status, { 'content-type': 'text/json', 'set-cookie': 'a=1', 'retry-after': '7' });
+      res.end(JSON.stringify({ error }));
     });
     const gateway = await startGateway([{ url: upstream.url }]);
     const response = await fetch(`${gateway.url}/v1/files/f`);
-    expect([response.status, await response.text()]).toEqual([404, body]);
     expect(response.headers.has('set-cookie')).toBe(false);
+    expect(response.headers.get('retry-after')).toBe('7');
+    expect(await errorOf(response)).toEqual([status, told]);
+  });
+
+  it.each([
+    [405, { allow: 'POST, GET' }, {}, { allow: 'POST, GET' }],
+    [405, { allow: 'POST <x>' }, { message: 'no' }, { allow: '' }],
+    [405, {}, {}, { allow: '' }],
+    [503, {}, { message: 'busy' }, { 'retry-after': '1' }],
+    [429, { 'retry-after': '7' }, { message: 'slow down' }, { 'retry-after': '7' }],
+    [429, {}, { message: 'slow down' }, { 'retry-after': '1', 'x-should-retry': null }],
+    [429, {}, { message: 'spent', code: 'insufficient_quota' }, { 'x-should-retry': 'false' }],
+  ])('that answers %s with %j says what to do then', async (status, headers, error, expected) => {
+    const upstream = await startUpstream((_req, res) => {
+      res.writeHead(status, { 'content-type': 'application/json', ...headers });
+      res.end(JSON.stringify({ error }));
+    });
+    const gateway = await startGateway([{ url: upstream.url }]);
+    const response = await fetch(`${gateway.url}/v1/files/f`);
+    expect(response.status).toBe(status);
+    const told = Object.keys(expected).map((name) => [name, response.headers.get(name)]);
+    expect(Object.fromEntries(told)).toEqual(expected);
   });
 
   it('that limits the rate says for how long', async () => {

@@ -37,6 +37,20 @@ export const discovery = z
   })
   .prefault({});
 
+export const passthrough = z
+  .strictObject({
+    backend: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('The backend that gets what the gateway does not model and that names no model.'),
+    paths: z
+      .record(z.string().regex(/^\/v1(\/[\w.~:@-]+)+$/), z.string().min(1))
+      .default({})
+      .describe('Another backend for paths that begin so; the longest counts.'),
+  })
+  .prefault({});
+
 export const model = z.strictObject({
   targets: z
     .array(
