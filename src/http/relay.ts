@@ -88,6 +88,17 @@ function createBodyOutput(res: ServerResponse): Output {
  */
 function createStreamOutput(res: ServerResponse): Output {
   let socket: Socket | undefined;
+  let isFull = false;
+
+  /** Once for however many writes: the parts of one answer all come through here. */
+  function awaitRoom(onDrain: () => void): void {
+    if (isFull) return;
+    isFull = true;
+    (socket ?? res).once('drain', () => {
+      isFull = false;
+      onDrain();
+    });
+  }
 
   function commit(): void {
     if (res.socket && res.req.httpVersionMinor > 0) {
@@ -113,7 +124,7 @@ function createStreamOutput(res: ServerResponse): Output {
       } else {
         hasRoom = res.write(bytes, 'latin1');
       }
-      if (!hasRoom) (socket ?? res).once('drain', onDrain);
+      if (!hasRoom) awaitRoom(onDrain);
       return hasRoom;
     },
     end(bytes) {
