@@ -54,7 +54,7 @@ export interface ActiveExchange {
 /** How an exchange ended, for the stream counter. */
 export type StreamStatus = 'completed' | 'client_aborted' | 'upstream_error' | 'timeout' | 'shutdown';
 
-/** An attempt that another backend made up for. */
+/** An attempt that a later one made up for, nearly always on another backend. */
 export interface Failover {
   readonly backend: string;
   readonly reason: FailureReason;

@@ -88,6 +88,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     const tried = new Set<string>();
     let { targets } = given;
     let failure: GatewayError | undefined;
+    let hasSlipped = false;
     for (;;) {
       const lease = await nextLease(exchange, targets, tried, failure, progress);
       if (failure) progress.failovers.push({ backend: progress.backend, reason: failure.reason });
@@ -100,10 +101,16 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       }
       failure = await runAttempt(deps, exchange, lease, progress);
       if (failure === undefined) return;
-      if (relay.closedBy || !failure.tryOthers || tried.size >= deps.maxAttempts) throw lastFailure(failure);
+      if (relay.closedBy || !failure.tryOthers || progress.attempts >= deps.maxAttempts) {
+        throw lastFailure(failure);
+      }
       if (relay.isCommitted) {
         exchange.operation = continuedOperation(exchange, failure);
         targets = targets.filter(({ backend }) => kinds[backend.kind].canContinue);
+      } else if (failure.reason === 'tool_call_parse_error' && !hasSlipped) {
+        // The model slipped, and not the backend: it may be asked once more.
+        hasSlipped = true;
+        tried.delete(progress.backend);
       }
       if (!deps.retryBudget.take()) {
         progress.wasRetryRefused = true;

@@ -127,7 +127,7 @@ export function createMetrics({ status, active, isDraining }: MetricSources): Me
 
   const failovers = new Counter({
     name: 'ai_gateway_failovers_total',
-    help: 'Attempts that failed on this backend and were made up for by another one.',
+    help: 'Attempts that failed on this backend and were made up for by a later one.',
     labelNames: ['backend', 'reason'],
     registers,
   });

@@ -52,7 +52,9 @@ export const limits = z
     queueTimeoutMs: milliseconds(1, DAY_MS)
       .prefault(30_000)
       .describe('How long a request may wait for a busy backend.'),
-    maxAttempts: whole(1, 10).default(3).describe('Backends tried for one request.'),
+    maxAttempts: whole(1, 10)
+      .default(3)
+      .describe('Attempts for one request, on one backend after the other.'),
     retryBudget: z
       .strictObject({
         ratio: z
