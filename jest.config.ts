@@ -6,6 +6,8 @@ export default {
   // Real model servers are asked by `npm run test:live`, which overrides the second of these.
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '/test/live/'],
+  // The second holds the README's table to what tests prove.
+  reporters: ['default', '<rootDir>/test/compatibility/reporter.mjs'],
   maxWorkers: 2,
   // No test waits so long; a machine under load may.
   testTimeout: 30_000,

@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import OpenAI from 'openai';
 import { KINDS, type KindName } from '../../src/core/fleet.ts';
 import type { JsonObject } from '../../src/core/json.ts';
+import { proves } from '../compatibility/proves.ts';
 import { ollamaDone, ollamaToken, sse, type Script } from '../support/scripted-backend.ts';
 import { createSetup } from '../support/setup.ts';
 
@@ -130,6 +131,7 @@ describe.each(KINDS)('%s', (kind) => {
   it('answers in one piece', async () => {
     const client = await createClient();
     expect(told(await client.chat.completions.create({ ...ASKED, stream: false }))).toEqual(WANTED);
+    proves('chat', kind, 'yes');
   });
 
   it('streams', async () => {
@@ -145,6 +147,7 @@ describe.each(KINDS)('%s', (kind) => {
     });
     const final = await stream.finalChatCompletion();
     expect({ ...told(final), thinking }).toEqual(WANTED);
+    proves('stream', kind, 'yes');
   });
 });
 
