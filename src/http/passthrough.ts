@@ -107,7 +107,7 @@ export function passthrough(deps: PassthroughDeps, choose: Choose = chooseByBody
       throw new GatewayError('method_not_supported', { message: `Not allowed to ${req.method}.` });
     }
     const context = contextOf(res);
-    const choice = await choose(req, context, deps.pool.status());
+    const choice = await choose(req, context, deps.pool.status);
     const active = toActive(res, context, choice);
     const forget = deps.track(active);
     try {

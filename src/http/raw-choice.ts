@@ -29,7 +29,8 @@ export interface RawChoice {
 export type Choose = (
   req: Request,
   context: RequestContext,
-  status: readonly BackendStatus[],
+  /** Of the backends at the moment of the call. */
+  status: () => readonly BackendStatus[],
 ) => Promise<RawChoice>;
 
 /** Who takes what names no model when the operator names nobody, in this order; they have all endpoints. */
@@ -48,7 +49,7 @@ export const chooseByBody: Choose = async (req, context, status) => {
   const model = json === undefined || json === '' ? undefined : peekModel(json);
   if (model === undefined) {
     checkUnrestricted(client);
-    const targets = [defaultTarget(req, path, status, passthrough)];
+    const targets = [defaultTarget(req, path, status(), passthrough)];
     return { targets, label: 'other', model, json, pathOf };
   }
   const { targets, label } = resolve(catalog, model, client);

@@ -7,7 +7,7 @@ import { isJsonObject } from '../core/json.ts';
 import type { ByteText } from '../core/stream.ts';
 import { setErrorHeaders } from './errors.ts';
 import type { ForwardDeps, Forwarding } from './forward.ts';
-import { toOpenaiError } from './raw-failure.ts';
+import { toOpenaiError, withoutSecrets } from './raw-failure.ts';
 import { invalidUrl, toClientHeaders, toMethods } from './raw-message.ts';
 
 /** One request's answers to what happens to it. */
@@ -63,7 +63,7 @@ export function startRun(
     fail(relay.closedBy ?? toFailure(error, isConnected, answer !== undefined));
   }
 
-  function failureOf(status: number, bytes: Buffer): GatewayError {
+  function failureOf(status: number, text: string): GatewayError {
     if (status === 404) return invalidUrl(req.method, req.originalUrl);
     if (status === 405) {
       return new GatewayError('method_not_supported', {
@@ -76,7 +76,7 @@ export function startRun(
     return kinds[backend.kind].failure({
       status,
       headers,
-      body: bytes.toString('latin1') as ByteText,
+      body: Buffer.from(text).toString('latin1') as ByteText,
       model,
     });
   }
@@ -104,12 +104,13 @@ export function startRun(
       if (isOver) return;
       watched.hasRecord = true;
       bytes = Buffer.concat([bytes, chunk]);
-      if (bytes.length > MAX_ERROR_BODY_BYTES) fail(failureOf(status, Buffer.alloc(0)));
+      if (bytes.length > MAX_ERROR_BODY_BYTES) fail(failureOf(status, ''));
     });
     from.on('end', () => {
       if (isOver) return;
-      const failure = failureOf(status, bytes);
-      const told = toOpenaiError(bytes.toString(), status);
+      const text = withoutSecrets(bytes.toString(), backend);
+      const failure = failureOf(status, text);
+      const told = toOpenaiError(text, status);
       if (told !== undefined) {
         setErrorHeaders(res, failure);
         res.writeHead(status, {
@@ -154,8 +155,8 @@ export function startRun(
       const { statusCode: status = 502 } = given;
       try {
         // Clients would take these for a fault of their own key.
-        if (status === 401 || status === 407) fail(failureOf(401, Buffer.alloc(0)));
-        else if (status === 403) fail(failureOf(403, Buffer.alloc(0)));
+        if (status === 401 || status === 407) fail(failureOf(401, ''));
+        else if (status === 403) fail(failureOf(403, ''));
         else if (status >= 400) refuse(given, status);
         else pass(given, status);
       } catch (error) {

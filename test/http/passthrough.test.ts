@@ -1003,6 +1003,28 @@ describe('a backend', () => {
     expect(Object.fromEntries(told)).toEqual(expected);
   });
 
+  it.each([
+    ['in OpenAI’s form', (words: string) => ({ error: { message: words } })],
+    ['in another', (words: string) => ({ detail: words })],
+  ])('that prints into its error what it was told tells no client: %s', async (_, bodyOfWords) => {
+    const upstream = await startUpstream((req, res) => {
+      const { authorization, 'x-team-key': team, host } = req.headers;
+      res.writeHead(400, { 'content-type': 'application/json' });
+      res.end(
+        JSON.stringify(bodyOfWords(`no: ${String(authorization)}, ${String(team)} at ${String(host)}`)),
+      );
+    });
+    const gateway = await startGateway([
+      {
+        url: upstream.url.replace('127.0.0.1', 'localhost'),
+        apiKey: 'the-key-of-the-backend',
+        headers: { 'x-team-key': 'the-key-of-the-team' },
+      },
+    ]);
+    const [status, { message }] = await errorOf(await fetch(`${gateway.url}/v1/files/f`));
+    expect([status, message]).toEqual([400, 'no: Bearer [hidden], [hidden] at [hidden]']);
+  });
+
   it('that limits the rate says for how long', async () => {
     const upstream = await startUpstream((_req, res) => {
       res.writeHead(429, { 'content-type': 'application/json', 'retry-after': '7' });
