@@ -1,14 +1,16 @@
 /** The composition root: the only file that constructs IO. */
 
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createKeyring, type ApiKey } from './admission/keyring.ts';
+import { createKeyring } from './admission/keyring.ts';
 import { mayUse } from './admission/models.ts';
 import { unlimited } from './admission/unlimited.ts';
 import type { AppDeps } from './app.ts';
 import { kinds } from './backends/index.ts';
+import type { Auth } from './config/keys.ts';
 import type { Config } from './config/load.ts';
-import { ANONYMOUS, type Keyring } from './core/client.ts';
+import type { ApiKey } from './core/api-key.ts';
+import type { Keyring } from './core/client.ts';
 import type { ActiveExchange, Logger, Now } from './core/exchange.ts';
 import type { Backend } from './core/fleet.ts';
 import { createDispatch } from './gateway/dispatch.ts';
@@ -18,6 +20,7 @@ import type { Phase } from './http/draining.ts';
 import type { Generation } from './http/generation.ts';
 import { createAgents } from './node/agents.ts';
 import { createDiscover } from './node/discover.ts';
+import { hashKey } from './node/hash-key.ts';
 import { createImageFetcher } from './node/images/index.ts';
 import { createSlots } from './node/images/slots.ts';
 import { createLogger } from './node/logger.ts';
@@ -104,7 +107,7 @@ export function createDeps(
   });
 
   function createGeneration(): Generation {
-    const { limits, streams, server } = config;
+    const { auth, limits, streams, server } = config;
     const fetchImages = createImageFetcher({ ...config.images, downloads });
     const catalog = createCatalog({
       mayUse,
@@ -129,9 +132,9 @@ export function createDeps(
         heartbeat: { commitAfterMs: streams.commitAfterMs, everyMs: streams.heartbeatMs },
         maxAttempts: limits.maxAttempts,
       }),
-      keyring: keyringOf(apiKeys(config)),
+      keyring: keyringOf(auth.keys, auth.hashSecret, auth.isOpen),
       admission: unlimited,
-      adminKeyring: adminKeyring(config),
+      adminKeyring: adminKeyring(auth),
       surfaces: {
         wallClock: Date.now,
         newId,
@@ -217,24 +220,15 @@ export function createDeps(
   };
 }
 
-function apiKeys({ auth }: Config): ApiKey[] {
-  const keys = [...(auth.key === undefined ? [] : [auth.key]), ...auth.keys];
-  return keys.map((key, i) => toApiKey(key, i === 0 ? 'default' : `key-${String(i + 1)}`));
+/** Keys of clients may be those of operators as well; without any of an operator there are no endpoints for one. */
+function adminKeyring({ adminKey, keys, hashSecret }: Auth): Keyring | undefined {
+  const own = adminKey === undefined ? [] : [adminKey];
+  const all = [...own, ...keys.filter(({ client, isRevoked }) => client.isAdmin && !isRevoked)];
+  return all.length === 0 ? undefined : keyringOf(all, hashSecret, false);
 }
 
-function toApiKey(key: string, name: string): ApiKey {
-  const client = { ...ANONYMOUS, name, keyId: name };
-  return { hash: sha256(key), expiresMs: undefined, isRevoked: false, client };
-}
-
-function adminKeyring({ auth }: Config): Keyring | undefined {
-  return auth.adminKey === undefined ? undefined : keyringOf([toApiKey(auth.adminKey, 'admin')]);
-}
-
-function keyringOf(keys: readonly ApiKey[]): Keyring {
-  return createKeyring({ keys, hash: sha256, wallClock: Date.now });
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+function keyringOf(keys: readonly ApiKey[], hashSecret: string | undefined, isOpen: boolean): Keyring {
+  const plain = (key: string): string => hashKey(key);
+  const hashes = hashSecret === undefined ? [plain] : [(key: string) => hashKey(key, hashSecret), plain];
+  return createKeyring({ keys, isOpen, hashes, wallClock: Date.now });
 }

@@ -10,10 +10,12 @@ import { DEFAULT_CONFIG_FILE, loadConfig, type Config } from './config/load.ts';
 import { ANONYMOUS } from './core/client.ts';
 import { createDeps, type Deps } from './deps.ts';
 import { findFleet, printFleet, readFleet, type Fleet } from './find-fleet.ts';
+import type { Reload } from './http/reload.ts';
 import { isWorker, obeyPrimary, runPrimary, tellOthersToReload } from './node/cluster.ts';
+import { hashKey } from './node/hash-key.ts';
 import { createLogger } from './node/logger.ts';
 import { createServer, type GatewayServer } from './node/server.ts';
-import { watchFiles } from './node/watch-files.ts';
+import { watchFiles, type FileWatch } from './node/watch-files.ts';
 import { createReload } from './reload.ts';
 import { shareConfig, workersOf, type Share } from './shares.ts';
 import { renderStartupScreen } from './startup-screen.ts';
@@ -26,17 +28,26 @@ const FOUND_VARIABLE = 'GATEWAY_FOUND_BACKENDS';
 const ANNOUNCE_VARIABLE = 'GATEWAY_ANNOUNCE';
 const SHARE_VARIABLE = 'GATEWAY_SHARE';
 
-/** Files of which the configuration was made. */
-const filesRead = new Set<string>([process.env.GATEWAY_CONFIG ?? DEFAULT_CONFIG_FILE]);
+const { GATEWAY_CONFIG = '' } = process.env;
+/** Watched also when it is not there. */
+const CONFIG_FILE = GATEWAY_CONFIG === '' ? DEFAULT_CONFIG_FILE : GATEWAY_CONFIG;
+
+/** Files of which the configuration was made, with what was in them; '' for one that is not there. */
+const filesRead = new Map<string, string>();
 
 function load(): Config {
+  filesRead.clear();
+  filesRead.set(CONFIG_FILE, '');
   const config = loadConfig({
     env: process.env,
     readFile(path) {
-      filesRead.add(path);
-      return readFileSync(path, 'utf8');
+      filesRead.set(path, '');
+      const text = readFileSync(path, 'utf8');
+      filesRead.set(path, text);
+      return text;
     },
     exists: existsSync,
+    hashKey,
   });
   const share = process.env[SHARE_VARIABLE];
   return share === undefined ? config : shareConfig(config, JSON.parse(share) as Share);
@@ -58,13 +69,19 @@ async function serve(config: Config, fleet: Fleet): Promise<void> {
   process.on('unhandledRejection', (error) => {
     deps.logger.error('unhandled rejection', { error });
   });
-  const reload = createReload({
+  const reloadOnce = createReload({
     first: config,
     load,
     apply: (next) => deps.apply(next, next.backends.length > 0 ? next.backends : fleet.backends),
     logger: deps.logger,
     reloaded: deps.meter.reloaded,
   });
+  let files: FileWatch | undefined;
+  const reload: Reload = async () => {
+    const result = await reloadOnce();
+    files?.look();
+    return result;
+  };
   const app = createApp({
     ...deps,
     reload() {
@@ -76,7 +93,7 @@ async function serve(config: Config, fleet: Fleet): Promise<void> {
   const drain = createDrain(deps, server);
   if (isWorker) obeyPrimary({ drain, reload: () => void reload() });
   else obeySignals(deps, drain, () => void reload());
-  if (config.server.watchConfig) watchFiles([...filesRead], () => void reload());
+  if (config.server.watchConfig) files = watchFiles(filesRead, () => void reload());
   deps.start();
   const port = await server.listen(config.server.port, config.server.host);
   await deps.discover();
@@ -157,7 +174,7 @@ function announce(config: Config, deps: Deps, { isDemo }: Fleet, port: number): 
     version,
     origin: `http://${isEverywhere ? 'localhost' : host}:${String(port)}`,
     isDemo,
-    hasKey: config.auth.key !== undefined || config.auth.keys.length > 0,
+    auth: config.auth,
     backends: deps.status(),
     models: deps.current().catalog.list(ANONYMOUS),
   });

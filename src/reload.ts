@@ -1,7 +1,7 @@
 /** Loads the configuration anew while streams go on; one with a fault changes nothing. */
 
 import { ConfigError } from './config/fault.ts';
-import type { Config } from './config/load.ts';
+import { isExposed, type Config } from './config/load.ts';
 import type { Logger } from './core/exchange.ts';
 import type { Reload, ReloadResult } from './http/reload.ts';
 
@@ -39,6 +39,7 @@ export function createReload({ first, load, apply, logger, reloaded }: ReloadOpt
   async function run(): Promise<ReloadResult> {
     try {
       const next = load();
+      checkExposure(next, first.server.host);
       await apply(next);
       const needRestart = changedOf(current, next);
       current = next;
@@ -61,6 +62,19 @@ export function createReload({ first, load, apply, logger, reloaded }: ReloadOpt
     last = result;
     return result;
   };
+}
+
+/** The address on which the gateway listens is the one with which it started. */
+function checkExposure(next: Config, host: string): void {
+  if (!isExposed(next, host)) return;
+  throw new ConfigError([
+    {
+      where: 'auth',
+      message:
+        `the gateway listens on '${host}', and without a key everybody could use the backends. Keep a key, ` +
+        'or set ALLOW_ANONYMOUS=true if that is meant.',
+    },
+  ]);
 }
 
 function changedOf(before: Config, after: Config): string[] {

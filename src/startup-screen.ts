@@ -1,5 +1,7 @@
 /** What a person sees who starts the gateway on a terminal: what was found and what to type next. */
 
+import type { Auth } from './config/keys.ts';
+import type { KeySource } from './core/api-key.ts';
 import type { BackendStatus, ListedModel } from './core/fleet.ts';
 
 export interface StartupFacts {
@@ -7,7 +9,7 @@ export interface StartupFacts {
   /** Where clients on this machine reach it: `http://localhost:3000`. */
   readonly origin: string;
   readonly isDemo: boolean;
-  readonly hasKey: boolean;
+  readonly auth: Auth;
   readonly backends: readonly BackendStatus[];
   readonly models: readonly ListedModel[];
 }
@@ -15,9 +17,7 @@ export interface StartupFacts {
 const SHOWN_MODELS = 8;
 
 export function renderStartupScreen(facts: StartupFacts): string {
-  const { version, origin, backends, models, hasKey } = facts;
-  // A key that was set is a secret and not for the screen; the variable holds it.
-  const key = hasKey ? '$AUTH_KEY' : 'sk-local';
+  const { version, origin, backends, models, auth } = facts;
   const model = pickModel(models);
   const names = models.slice(0, SHOWN_MODELS).map(({ id }) => id);
   const more = models.length > SHOWN_MODELS ? `, and ${String(models.length - SHOWN_MODELS)} more` : '';
@@ -29,11 +29,11 @@ export function renderStartupScreen(facts: StartupFacts): string {
     ...backends.map((status, i) => `  ${i === 0 ? 'Backends ' : '         '}  ${describeBackend(status)}`),
     `  Models     ${names.length === 0 ? 'none yet' : names.join(', ') + more}`,
     `  Base URL   ${origin}/v1`,
-    `  API key    ${hasKey ? 'the value of AUTH_KEY' : 'sk-local (any text will do: no key is set, and only this machine can connect)'}`,
+    `  API key    ${describeKeys(auth)}`,
     '',
     '  Try it:',
     '',
-    curl(origin, key, model),
+    curl(origin, keyToTry(auth), model),
     '',
   ].join('\n');
 }
@@ -49,6 +49,28 @@ function describeBackend({ backend, isUp, discovery }: BackendStatus): string {
   const count = discovery?.models.size ?? 0;
   const state = isUp ? `${String(count)} ${count === 1 ? 'model' : 'models'}` : 'DOWN: does not answer';
   return `${backend.name} (${backend.kind}) at ${backend.url}: ${state}`;
+}
+
+const ANY_KEY = 'sk-local';
+
+/** A key is a secret and not for the screen: it says where to look for one. */
+function describeKeys({ isOpen, keys, keyFile = '' }: Auth): string {
+  if (isOpen) return `${ANY_KEY} (any text will do: no key is set, and only this machine can connect)`;
+  if (keys.length === 0) return `none yet: node-ai-gateway keys create --name NAME --file ${keyFile}`;
+  const places: Readonly<Record<KeySource, string>> = {
+    'auth.key': 'the value of AUTH_KEY',
+    'auth.keys': 'one of API_KEYS',
+    'auth.clients': 'one of auth.clients',
+    'auth.keyFile': `one of ${keyFile}`,
+    'auth.adminKey': '',
+  };
+  return [...new Set(keys.map(({ source }) => places[source]))].join(', or ');
+}
+
+/** For a shell, which knows the variable that the gateway was given. */
+function keyToTry({ isOpen, keys }: Auth): string {
+  if (isOpen) return ANY_KEY;
+  return keys.some(({ source }) => source === 'auth.key') ? '$AUTH_KEY' : '$API_KEY';
 }
 
 /** A model to try: not one that only makes vectors. */

@@ -37,6 +37,8 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'AUTH_KEY', path: 'auth.key', form: 'text' },
   { name: 'API_KEYS', path: 'auth.keys', form: 'list' },
   { name: 'ADMIN_KEY', path: 'auth.adminKey', form: 'text' },
+  { name: 'KEY_FILE', path: 'auth.keyFile', form: 'text' },
+  { name: 'KEY_HASH_SECRET', path: 'auth.hashSecret', form: 'text' },
   { name: 'LOG_LEVEL', path: 'log.level', form: 'text' },
   { name: 'LOG_FORMAT', path: 'log.format', form: 'text' },
   { name: 'ENABLE_METRICS', path: 'metrics.enabled', form: 'boolean' },

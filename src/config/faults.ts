@@ -26,10 +26,14 @@ export function createLocator(file: ConfigFile, { origins, backends }: EnvSettin
   };
 }
 
-export function toFaults(issue: z.core.$ZodIssue, locate: Locate): Fault[] {
+export function toFaults(
+  issue: z.core.$ZodIssue,
+  locate: Locate,
+  schema: z.core.$ZodType = configSchema,
+): Fault[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
-      const hint = closest(key, keysAt(issue.path));
+      const hint = closest(key, keysAt(issue.path, schema));
       return {
         where: locate([...issue.path, key], true),
         message: `${nameOf([...issue.path, key])}: unknown setting.${hint ? ` Did you mean '${hint}'?` : ''}`,
@@ -37,7 +41,7 @@ export function toFaults(issue: z.core.$ZodIssue, locate: Locate): Fault[] {
     });
   }
   if (issue.code === 'invalid_key')
-    return issue.issues.flatMap((inner) => toFaults({ ...inner, path: issue.path }, locate));
+    return issue.issues.flatMap((inner) => toFaults({ ...inner, path: issue.path }, locate, schema));
   return [{ where: locate(issue.path), message: `${nameOf(issue.path)}: ${complaint(issue)}` }];
 }
 
@@ -155,7 +159,7 @@ function nameOf(path: readonly PropertyKey[]): string {
 
 /** Secrets are not shown, nor what might hold one. */
 function show(value: unknown, path: readonly PropertyKey[]): string {
-  if (/key|header/i.test(nameOf(path))) return `a ${typeof value}`;
+  if (/key|header|hash|secret/i.test(nameOf(path))) return `a ${typeof value}`;
   return typeof value === 'string' ? `'${value.slice(0, 80)}'` : JSON.stringify(value ?? null).slice(0, 80);
 }
 
@@ -168,14 +172,14 @@ function closest(word: string, candidates: readonly string[]): string | undefine
 }
 
 /** The settings that the schema knows at a place. */
-function keysAt(path: readonly PropertyKey[]): string[] {
-  let schema: unknown = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' });
+function keysAt(path: readonly PropertyKey[], schema: z.core.$ZodType): string[] {
+  let described: unknown = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
   for (const step of path) {
-    const node = asObject(schema);
-    schema =
+    const node = asObject(described);
+    described =
       typeof step === 'number'
         ? node.items
         : (asObject(node.properties)[String(step)] ?? node.additionalProperties);
   }
-  return Object.keys(asObject(asObject(schema).properties));
+  return Object.keys(asObject(asObject(described).properties));
 }

@@ -24,7 +24,8 @@ export interface ConfigFile {
 /** `${NAME}` and `${NAME:-default}` */
 const REFERENCE = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
 
-export function readConfigFile(text: string, name: string, env: Env): ConfigFile {
+/** `env`: what references stand for; without it they are plain text. */
+export function readConfigFile(text: string, name: string, env?: Env): ConfigFile {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter, prettyErrors: false });
   const at = (offset: number): string => {
@@ -38,7 +39,7 @@ export function readConfigFile(text: string, name: string, env: Env): ConfigFile
     message,
   }));
 
-  if (!broken) {
+  if (env && !broken) {
     visit(document, {
       Scalar(key, node) {
         if (key === 'key' || typeof node.value !== 'string') return;

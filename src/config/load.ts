@@ -1,15 +1,18 @@
 /** Environment and file → one frozen Config, or one error that lists every fault. */
 
+import type { HashKey } from '../core/api-key.ts';
 import { isJsonObject } from '../core/json.ts';
 import type { Alias, Backend, BackendAddress, KindName } from '../core/fleet.ts';
 import { readEnv, type Env, type EnvSettings, type ReadFile } from './env.ts';
 import { ConfigError } from './fault.ts';
 import { createLocator, crossFaults, toFaults, type Locate } from './faults.ts';
 import { readConfigFile, type ConfigFile } from './file.ts';
+import { readKeys, type Auth } from './keys.ts';
 import { configSchema, DEFAULT_TIMEOUTS, type Settings } from './schema.ts';
 
-export interface Config extends Omit<Settings, 'server' | 'log' | 'backends' | 'models'> {
+export interface Config extends Omit<Settings, 'server' | 'auth' | 'log' | 'backends' | 'models'> {
   readonly server: Settings['server'] & { readonly host: string };
+  readonly auth: Auth;
   readonly log: { readonly level: Settings['log']['level']; readonly format: 'json' | 'pretty' };
   readonly isProduction: boolean;
   readonly backends: readonly Backend[];
@@ -20,13 +23,14 @@ export interface ConfigSources {
   readonly env: Env;
   readonly readFile: ReadFile;
   readonly exists: (path: string) => boolean;
+  readonly hashKey: HashKey;
 }
 
 /** Used when it exists and `GATEWAY_CONFIG` does not name another. */
 export const DEFAULT_CONFIG_FILE = 'gateway.yaml';
 
 /** Throws ConfigError. */
-export function loadConfig({ env, readFile, exists }: ConfigSources): Config {
+export function loadConfig({ env, readFile, exists, hashKey }: ConfigSources): Config {
   const fromEnv = readEnv(env, readFile);
   const file = openFile(env, readFile, exists);
   const raw = merge(file.values, fromEnv);
@@ -41,7 +45,9 @@ export function loadConfig({ env, readFile, exists }: ConfigSources): Config {
   // What a value without its variable is complained of follows from that.
   const faults = [...known, ...found.filter(({ where }) => !places.has(where))];
   if (faults.length > 0 || !result.success) throw new ConfigError(faults);
-  const config = toConfig(result.data, env);
+  const { auth, faults: keyFaults } = readKeys(result.data.auth, { readFile, hashKey, locate });
+  if (keyFaults.length > 0) throw new ConfigError(keyFaults);
+  const config = toConfig(result.data, auth, env);
   checkExposure(config, locate);
   checkWorkers(config, locate);
   return deepFreeze(config);
@@ -93,14 +99,14 @@ function setAt(
   }
 }
 
-function toConfig(settings: Settings, env: Env): Config {
+function toConfig(settings: Settings, auth: Auth, env: Env): Config {
   const { server, log, backends, models, ...rest } = settings;
   const isProduction = env.NODE_ENV === 'production';
-  const hasKey = rest.auth.key !== undefined || rest.auth.keys.length > 0;
   return {
     ...rest,
+    auth,
     isProduction,
-    server: { ...server, host: server.host ?? (hasKey ? '0.0.0.0' : '127.0.0.1') },
+    server: { ...server, host: server.host ?? (auth.isOpen ? '127.0.0.1' : '0.0.0.0') },
     log: { level: log.level, format: log.format ?? (isProduction ? 'json' : 'pretty') },
     backends: backends.map((backend) => toBackend(backend, settings.limits)),
     aliases: Object.entries(models).map(
@@ -152,14 +158,19 @@ function defined(timeouts: PartialTimeouts): Partial<Backend['timeouts']> {
   return Object.fromEntries(Object.entries(timeouts).filter(([, value]) => value !== undefined));
 }
 
-function checkExposure({ server, auth }: Config, locate: Locate): void {
-  const hasKey = auth.key !== undefined || auth.keys.length > 0;
-  if (hasKey || server.allowAnonymous || isLoopback(server.host)) return;
+/** Others than this machine reach it at `host`, and nobody asks them for a key. */
+export function isExposed({ server, auth }: Config, host: string): boolean {
+  return auth.isOpen && !server.allowAnonymous && !isLoopback(host);
+}
+
+function checkExposure(config: Config, locate: Locate): void {
+  const { host } = config.server;
+  if (!isExposed(config, host)) return;
   throw new ConfigError([
     {
       where: locate(['server', 'host']),
       message:
-        `server.host: '${server.host}' can be reached by others and no key is set, so everybody could use the ` +
+        `server.host: '${host}' can be reached by others and no key is set, so everybody could use the ` +
         'backends. Set AUTH_KEY (32 characters or more), or ALLOW_ANONYMOUS=true if that is meant.',
     },
   ]);

@@ -1,21 +1,14 @@
 /** Every setting with its type, default and meaning. docs/configuration.md lists the same; a test compares them. */
 
 import * as z from 'zod';
+import { auth } from './schema/auth.ts';
 import { backend, discovery, model, passthrough } from './schema/fleet.ts';
 import { circuit, DEFAULT_TIMEOUTS, images, limits, probes, streams } from './schema/limits.ts';
 import { server } from './schema/server.ts';
 
-const key = z.string().min(16);
-
 export const configSchema = z.strictObject({
   server,
-  auth: z
-    .strictObject({
-      key: z.string().min(32).optional().describe('The key of clients.'),
-      keys: z.array(key).default([]).describe('Further keys of clients.'),
-      adminKey: z.string().min(32).optional().describe('The key of the operator.'),
-    })
-    .prefault({}),
+  auth,
   log: z
     .strictObject({
       level: z.enum(['error', 'warn', 'info', 'debug']).default('info').describe('The least that is logged.'),

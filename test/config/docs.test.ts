@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { BACKEND_VARIABLES, VARIABLES } from '../../src/config/env.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { configSchema, DEFAULT_TIMEOUTS } from '../../src/config/schema.ts';
+import { hashKey } from '../../src/node/hash-key.ts';
 
 const read = (name: string): string => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
 
@@ -77,6 +78,7 @@ describe('the examples', () => {
 
   it('load', () => {
     const config = loadConfig({
+      hashKey,
       env: { GATEWAY_CONFIG: 'gateway.example.yaml' },
       readFile: read,
       exists: () => true,

@@ -3,6 +3,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ConfigError, type Fault } from '../../src/config/fault.ts';
 import { loadConfig, type Config } from '../../src/config/load.ts';
+import { hashKey } from '../../src/node/hash-key.ts';
 
 const KEY = 'k'.repeat(32);
 
@@ -12,6 +13,7 @@ function load(
   files: Readonly<Record<string, string>> = {},
 ): Config {
   return loadConfig({
+    hashKey,
     env,
     exists: (path) => path === 'gateway.yaml' && file !== '',
     readFile: (path) => {
@@ -94,7 +96,7 @@ backends:
 
   it('reads secrets from files', () => {
     const config = load('', { AUTH_KEY_FILE: '/run/secrets/key' }, { '/run/secrets/key': `${KEY}\n` });
-    expect(config.auth.key).toBe(KEY);
+    expect(config.auth.keys).toMatchObject([{ hash: hashKey(KEY), client: { name: 'default' } }]);
     expect(faultsOf('', { AUTH_KEY_FILE: '/nowhere' })).toMatchObject([
       { where: 'environment AUTH_KEY_FILE' },
     ]);

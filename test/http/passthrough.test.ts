@@ -28,6 +28,7 @@ import { errors, notFound } from '../../src/http/errors.ts';
 import { passthrough } from '../../src/http/passthrough.ts';
 import type { Generation } from '../../src/http/generation.ts';
 import { createAgents } from '../../src/node/agents.ts';
+import { hashKey } from '../../src/node/hash-key.ts';
 import { createServer } from '../../src/node/server.ts';
 import { createCatalog } from '../../src/routing/catalog.ts';
 import { createPool } from '../../src/routing/pool.ts';
@@ -170,12 +171,14 @@ async function startGateway(
     dispatch: { run: () => Promise.reject(new Error('not here')) },
     keyring: createKeyring({
       keys: keys.map((key) => ({
-        hash: sha256(key),
+        hash: hashKey(key),
+        previous: [],
         expiresMs: undefined,
         isRevoked: false,
         client: { ...ANONYMOUS, name: 'one' },
       })),
-      hash: sha256,
+      isOpen: keys.length === 0,
+      hashes: [hashKey],
       wallClock: Date.now,
     }),
     admission: unlimited,

@@ -6,6 +6,7 @@ import type { JsonObject } from '../../src/core/json.ts';
 import type { Logger } from '../../src/core/exchange.ts';
 import { createDeps, type Deps } from '../../src/deps.ts';
 import type { ReloadResult } from '../../src/http/reload.ts';
+import { hashKey } from '../../src/node/hash-key.ts';
 import { createReload } from '../../src/reload.ts';
 import { createServer } from '../../src/node/server.ts';
 
@@ -56,6 +57,7 @@ export async function startGateway({
   let text = file;
   const load = (given: string): Config =>
     loadConfig({
+      hashKey,
       env: { NODE_ENV: 'test', PORT: '0', HOST: '127.0.0.1', ...env, GATEWAY_CONFIG: 'gateway.yaml' },
       readFile: (path) => {
         if (path === 'gateway.yaml') return given;
