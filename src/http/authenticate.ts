@@ -1,6 +1,6 @@
 /** Lets in who holds a key, before anything of the body is read. */
 
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { GatewayError } from '../core/errors.ts';
 import type { Client } from '../core/client.ts';
 import { contextOf, type RequestContext } from './context.ts';
@@ -8,7 +8,7 @@ import { contextOf, type RequestContext } from './context.ts';
 /** For clients. */
 export const authenticate: RequestHandler = (req, res, next) => {
   const context = contextOf(res);
-  context.client = context.generation.keyring.identify(req.headers.authorization);
+  context.client = context.generation.keyring.identify(authorizationOf(req));
   next();
 };
 
@@ -26,6 +26,17 @@ export const authenticateAdmin: RequestHandler = (req, res, next) => {
       message: `Invalid URL (${req.method} ${req.path.slice(0, 200)}): the operator's endpoints are off. Set ADMIN_KEY to use them.`,
     });
   }
-  adminKeyring.identify(req.headers.authorization);
+  adminKeyring.identify(authorizationOf(req));
   next();
 };
+
+/**
+ * Node keeps the first of several. They are joined, as RFC 9110 has it (section 5.3), and as such are no
+ * credentials: nobody can know which one a proxy in front has looked at.
+ */
+function authorizationOf({ rawHeaders, headers }: Request): string | undefined {
+  const values = rawHeaders.filter(
+    (_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === 'authorization',
+  );
+  return values.length > 1 ? values.join(', ') : headers.authorization;
+}

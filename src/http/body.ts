@@ -13,16 +13,17 @@ export function readBody(req: IncomingMessage, limitBytes: number): Promise<stri
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = [];
     let size = 0;
-    req.on('data', (chunk: Buffer) => {
+    function take(chunk: Buffer): void {
       size += chunk.length;
       if (size <= limitBytes) {
         chunks.push(chunk);
       } else {
         chunks = [];
-        req.pause();
+        req.off('data', take).pause();
         reject(tooLarge(limitBytes));
       }
-    });
+    }
+    req.on('data', take);
     req.on('end', () => {
       const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size);
       // The listeners live as long as the request, and a stream can be long.

@@ -11,6 +11,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Express } from 'express';
 import { GatewayError } from '../core/errors.ts';
 import type { ActiveExchange } from '../core/exchange.ts';
+import { continueWhenRead, limitUnread, UNREAD_LIMITS } from './unread.ts';
 
 const BACKLOG = 4096;
 /** Express sets prototypes per request, which Node before 24 pays for with every later property access. */
@@ -57,8 +58,10 @@ export function createServer(app: Express, settings: ServerSettings, work: Work)
   server.maxHeadersCount = MAX_HEADERS;
   if (settings.maxConnections > 0) server.maxConnections = settings.maxConnections;
   server.on('clientError', refuse);
-  server.on('request', (_req, res) => {
+  continueWhenRead(server);
+  server.on('request', (req, res) => {
     cutStalledReader(res, settings.stalledReaderMs);
+    limitUnread(req, res, UNREAD_LIMITS);
   });
 
   return {

@@ -28,8 +28,8 @@ export interface TestGateway {
   advance(ms: number): void;
   /** The value of a metric with exactly these labels; 0 when it was never set. */
   metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
-  /** Puts this text in the place of gateway.yaml; nobody is told. */
-  rewrite(file: string): void;
+  /** Puts this text in the place of gateway.yaml, or of another file; nobody is told. */
+  rewrite(text: string, path?: string): void;
   /** As SIGHUP does. */
   reload(): Promise<ReloadResult>;
   /** Lets exchanges end for so long, as after a signal. */
@@ -43,6 +43,8 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The text of gateway.yaml. */
   readonly file?: string;
+  /** Other files that settings name, by path. */
+  readonly files?: Readonly<Record<string, string>>;
   /** Time stands still but for advance(), and nothing probes by itself. */
   readonly isClockStopped?: boolean;
 }
@@ -52,20 +54,22 @@ const OPENAPI = new URL('../../openapi.yaml', import.meta.url);
 export async function startGateway({
   env = {},
   file = '',
+  files = {},
   isClockStopped = false,
 }: GatewayOptions): Promise<TestGateway> {
-  let text = file;
-  const load = (given: string): Config =>
+  const texts = new Map(Object.entries({ ...files, 'gateway.yaml': file }));
+  const load = (): Config =>
     loadConfig({
       hashKey,
       env: { NODE_ENV: 'test', PORT: '0', HOST: '127.0.0.1', ...env, GATEWAY_CONFIG: 'gateway.yaml' },
       readFile: (path) => {
-        if (path === 'gateway.yaml') return given;
-        throw new Error(`no file ${path}`);
+        const text = texts.get(path);
+        if (text === undefined) throw new Error(`no file ${path}`);
+        return text;
       },
       exists: () => true,
     });
-  const config = load(text);
+  const config = load();
   const logs: LogLine[] = [];
   let nowMs = 1000;
   const deps = createDeps(config, config.backends, OPENAPI, {
@@ -74,7 +78,7 @@ export async function startGateway({
   });
   const reload = createReload({
     first: config,
-    load: () => load(text),
+    load,
     apply: (next) => deps.apply(next, next.backends),
     logger: deps.logger,
     reloaded: deps.meter.reloaded,
@@ -90,8 +94,8 @@ export async function startGateway({
     deps,
     logs,
     active: () => [...deps.active()].length,
-    rewrite(next) {
-      text = next;
+    rewrite(text, path = 'gateway.yaml') {
+      texts.set(path, text);
     },
     reload,
     drain: server.drain,
