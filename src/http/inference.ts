@@ -7,6 +7,7 @@ import type { Surface } from '../core/operation.ts';
 import { clientOf } from './authenticate.ts';
 import { readBody } from './body.ts';
 import { contextOf, type RequestContext } from './context.ts';
+import { checkNamedModels } from './named-models.ts';
 import { createRelay } from './relay.ts';
 
 export function inference(surface: Surface, meter: Meter): RequestHandler {
@@ -31,6 +32,7 @@ async function begin(
   const { id, startedMs, generation } = context;
   const client = clientOf(context);
   const operation = surface.toOperation(json, generation.surfaces);
+  checkNamedModels(json, client, generation.catalog, false);
   const { model, isStream, estimateTokens } = operation;
   const permit = await generation.admission.admit({ client, model, estimateTokens });
   for (const [name, value] of Object.entries(permit.headers)) res.setHeader(name, value);

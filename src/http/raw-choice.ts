@@ -8,6 +8,7 @@ import { clientOf } from './authenticate.ts';
 import { checkContentType, isJson, toText } from './body.ts';
 import type { RequestContext } from './context.ts';
 import type { Generation, PassthroughSettings } from './generation.ts';
+import { checkModelsOfPath, checkNamedModels } from './named-models.ts';
 import { hasBody, peekBody } from './peek.ts';
 import { invalidUrl, peekModel, toUpstreamPath } from './raw-message.ts';
 
@@ -45,13 +46,15 @@ export const chooseByBody: Choose = async (req, context, status) => {
   const path = toUpstreamPath(req.method, req.originalUrl);
   const pathOf = (): string => path;
   const client = clientOf(context);
+  checkModelsOfPath(path, client, catalog);
   const json = await readJson(req, bodyLimitBytes);
   const model = json === undefined || json === '' ? undefined : peekModel(json);
-  if (model === undefined) {
+  if (json === undefined || model === undefined) {
     checkUnrestricted(client);
     const targets = [defaultTarget(req, path, status(), passthrough)];
     return { targets, label: 'other', model, json, pathOf };
   }
+  checkNamedModels(json, client, catalog, true);
   const { targets, label } = resolve(catalog, model, client);
   const able = targets.filter(({ backend }) => backend.kind !== 'ollama');
   if (able.length === 0) throw noBackend(req, `has the model \`${model.slice(0, 200)}\``);
