@@ -19,6 +19,7 @@ const NODE_GLOBALS = [
 const FOLDERS = [
   'admission',
   'backends',
+  'commands',
   'config',
   'core',
   'gateway',
@@ -50,7 +51,7 @@ function folder(name, { may = [], packages = [], types = [], isPortable = true }
               message: `src/${name} may import ${['itself', ...may].join(', ')} only. Move the code, not the rule.`,
             },
             {
-              regex: '^(\\.\\./)+(app|deps|main|startup-screen)\\.ts$',
+              regex: '^(\\.\\./)+(app|cli|deps|main|startup-screen)\\.ts$',
               message: 'The root knows the folders, not they the root.',
             },
             ...(isPortable
@@ -118,6 +119,7 @@ export default tseslint.config(
     types: ['express'],
     isPortable: false,
   }),
+  folder('commands', { may: ['config', 'core', 'node'], isPortable: false }),
   // Wire formats keep the fields that their makers call deprecated.
   { files: ['src/surfaces/**'], rules: { '@typescript-eslint/no-deprecated': 'off' } },
   // The kinds of backends do not know each other; they meet in src/core only.

@@ -1,4 +1,4 @@
-// Bundles src/main.ts into dist/: one file starts three times as fast as a tree of modules.
+// Bundles src/cli.ts into dist/main.js: one file starts three times as fast as a tree of modules.
 // `--watch` rebuilds on every change and restarts the server; `--out DIR` builds elsewhere.
 import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
@@ -9,7 +9,7 @@ const outIndex = process.argv.indexOf('--out');
 const outdir = outIndex < 0 ? 'dist' : process.argv[outIndex + 1];
 
 const build = await context({
-  entryPoints: ['src/main.ts'],
+  entryPoints: [{ in: 'src/cli.ts', out: 'main' }],
   outdir,
   bundle: true,
   // What is imported lazily stays a file of its own.

@@ -1,5 +1,4 @@
-#!/usr/bin/env node
-/** Entry: loads the configuration and runs one server, or forks workers. The only process.exit. */
+/** The server: loads the configuration and runs one, or forks workers. The only process.exit. */
 
 import { existsSync, openSync, closeSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';

@@ -19,6 +19,8 @@ export interface ConfigFile {
   /** `gateway.yaml:4:5` for the value at `path`, or for its key; the nearest parent if it is missing. */
   locate(path: readonly PropertyKey[], wantsKey?: boolean): string;
   readonly faults: readonly Fault[];
+  /** It is YAML. Variables that are not set stand in the values as they were written. */
+  readonly isReadable: boolean;
 }
 
 /** `${NAME}` and `${NAME:-default}` */
@@ -57,6 +59,7 @@ export function readConfigFile(text: string, name: string, env?: Env): ConfigFil
     values: broken ? {} : ((document.toJS({ maxAliasCount: 100 }) as unknown) ?? {}),
     locate: (path, wantsKey = false) => at(offsetOf(document, path, wantsKey)),
     faults,
+    isReadable: broken === undefined,
   };
 }
 

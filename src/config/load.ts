@@ -9,6 +9,7 @@ import { createLocator, crossFaults, toFaults, type Locate } from './faults.ts';
 import { readConfigFile, type ConfigFile } from './file.ts';
 import { readKeys, type Auth } from './keys.ts';
 import { configSchema, DEFAULT_TIMEOUTS, type Settings } from './schema.ts';
+import { auth as authSchema } from './schema/auth.ts';
 
 export interface Config extends Omit<Settings, 'server' | 'auth' | 'log' | 'backends' | 'models'> {
   readonly server: Settings['server'] & { readonly host: string };
@@ -36,24 +37,25 @@ export function loadConfig({ env, readFile, exists, hashKey }: ConfigSources): C
   const raw = merge(file.values, fromEnv);
   const locate = createLocator(file, fromEnv, raw);
   const result = configSchema.safeParse(raw, { reportInput: true });
+  const settings = authSchema.safeParse(isJsonObject(raw) ? raw.auth : undefined);
+  const keys = settings.success ? readKeys(settings.data, { readFile, hashKey, locate }) : undefined;
   const known = [...fromEnv.faults, ...file.faults];
   const places = new Set(known.map(({ where }) => where));
   const found = [
     ...(result.error?.issues ?? []).flatMap((issue) => toFaults(issue, locate)),
     ...crossFaults(raw, locate),
+    ...(keys?.faults ?? []),
   ];
   // What a value without its variable is complained of follows from that.
   const faults = [...known, ...found.filter(({ where }) => !places.has(where))];
-  if (faults.length > 0 || !result.success) throw new ConfigError(faults);
-  const { auth, faults: keyFaults } = readKeys(result.data.auth, { readFile, hashKey, locate });
-  if (keyFaults.length > 0) throw new ConfigError(keyFaults);
-  const config = toConfig(result.data, auth, env);
+  if (faults.length > 0 || !result.success || !keys) throw new ConfigError(faults);
+  const config = toConfig(result.data, keys.auth, env);
   checkExposure(config, locate);
   checkWorkers(config, locate);
   return deepFreeze(config);
 }
 
-function openFile(env: Env, readFile: ReadFile, exists: ConfigSources['exists']): ConfigFile {
+export function openFile(env: Env, readFile: ReadFile, exists: ConfigSources['exists']): ConfigFile {
   const given = env.GATEWAY_CONFIG ?? '';
   const name = given === '' ? DEFAULT_CONFIG_FILE : given;
   if (given === '' && !exists(name)) return readConfigFile('', name, env);
@@ -66,7 +68,7 @@ function openFile(env: Env, readFile: ReadFile, exists: ConfigSources['exists'])
 }
 
 /** The environment wins over the file. */
-function merge(fileValues: unknown, { values, backends, defaultModel }: EnvSettings): unknown {
+export function merge(fileValues: unknown, { values, backends, defaultModel }: EnvSettings): unknown {
   if (!isJsonObject(fileValues)) return fileValues;
   const raw = structuredClone(fileValues) as Record<string, unknown>;
   for (const [path, value] of values) setAt(raw, path.split('.'), value);

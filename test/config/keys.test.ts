@@ -350,6 +350,16 @@ describe('a fault', () => {
     expect(JSON.stringify(faults)).not.toContain(KEY);
   });
 
+  it('of another sort does not hide it, nor is it hidden', () => {
+    const file = `sever: {}\nauth: { clients: [{ name: a, key: ${KEY} }] }`;
+    const faults = faultsOf(file, { AUTH_KEY: KEY, KEY_FILE: 'keys.json' });
+    expect(faults.map(({ where }) => where)).toEqual([
+      'gateway.yaml:1:1',
+      'environment KEY_FILE',
+      'gateway.yaml:2:35',
+    ]);
+  });
+
   it('of a key in the environment is told by its variable', () => {
     expect(faultsOf('', { AUTH_KEY: garbled })).toMatchObject([{ where: 'environment AUTH_KEY' }]);
     expect(faultsOf('', { AUTH_KEY: KEY, API_KEYS: `${KEY}-2,${garbled}` })).toMatchObject([

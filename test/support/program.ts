@@ -8,7 +8,12 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** Not dist/, which may be in use; test files that run at the same time have a folder each. */
-const OUT = join(ROOT, 'node_modules', '.cache', `program-${process.env.JEST_WORKER_ID ?? '0'}`);
+export const PROGRAM_FOLDER = join(
+  ROOT,
+  'node_modules',
+  '.cache',
+  `program-${process.env.JEST_WORKER_ID ?? '0'}`,
+);
 
 export interface Program {
   readonly process: ChildProcess;
@@ -25,15 +30,16 @@ export interface Program {
 
 /** Once for each test file that runs programs. */
 export function buildProgram(): void {
-  execFileSync(process.execPath, ['scripts/build.mjs', '--out', OUT], { cwd: ROOT });
+  execFileSync(process.execPath, ['scripts/build.mjs', '--out', PROGRAM_FOLDER], { cwd: ROOT });
 }
 
 /** Nothing of the test's own environment but PATH goes along; the working folder is an empty one unless given. */
 export function runProgram(
   env: Readonly<Record<string, string>>,
   cwd = mkdtempSync(join(tmpdir(), 'gateway-')),
+  args: readonly string[] = [],
 ): Program {
-  const child = spawn(process.execPath, [join(OUT, 'main.js')], {
+  const child = spawn(process.execPath, [join(PROGRAM_FOLDER, 'main.js'), ...args], {
     cwd,
     env: { PATH: process.env.PATH, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -77,18 +77,26 @@ const client = z
     error: "needs either 'key' or 'hash'.",
   });
 
+export const keyFile = z
+  .string()
+  .min(1)
+  .optional()
+  .describe('A file of keys, written by `node-ai-gateway keys`.');
+
+export const hashSecret = z
+  .string()
+  .min(32)
+  .optional()
+  .describe('Keys are kept as HMAC-SHA256 with this secret, in place of SHA-256.');
+
 export const auth = z
   .strictObject({
     key: z.string().min(32).optional().describe('The key of clients.'),
     keys: z.array(z.string().min(16)).default([]).describe('Further keys of clients.'),
     adminKey: z.string().min(32).optional().describe('The key of the operator.'),
     clients: z.array(client).default([]),
-    keyFile: z.string().min(1).optional().describe('A file of keys, written by `node-ai-gateway keys`.'),
-    hashSecret: z
-      .string()
-      .min(32)
-      .optional()
-      .describe('Keys are kept as HMAC-SHA256 with this secret, in place of SHA-256.'),
+    keyFile,
+    hashSecret,
     limits: z
       .strictObject({
         requestsPerMinute: limit.default(0).describe('Of every key that says nothing else; 0: no limit.'),
