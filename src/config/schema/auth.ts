@@ -123,5 +123,3 @@ export type FileKey = z.output<typeof fileKey>;
 
 /** The whole key file. */
 export const keyFileSchema = z.strictObject({ keys: z.array(fileKey) });
-
-export type KeyFile = z.output<typeof keyFileSchema>;
