@@ -45,7 +45,8 @@ function* namesIn(body: unknown, isDeep: boolean): Generator<string> {
   }
 }
 
+/** Without the space around them that surfaces take away as well. */
 function* stringsOf(value: unknown): Generator<string> {
   const items: readonly unknown[] = Array.isArray(value) ? value : [value];
-  for (const item of items) if (typeof item === 'string') yield item;
+  for (const item of items) if (typeof item === 'string') yield item.trim();
 }

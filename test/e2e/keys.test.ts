@@ -55,7 +55,11 @@ async function start(
   );
   running.push(program);
   const screen = await program.until("}'");
-  return { program, origin: /http:\/\/localhost:\d+(?=\/v1)/.exec(screen)?.[0] ?? '' };
+  return { program, origin: originOf(screen) };
+}
+
+function originOf(screen: string): string {
+  return /http:\/\/localhost:\d+(?=\/v1)/.exec(screen)?.[0] ?? '';
 }
 
 /** On a connection of its own, so that each worker gets its turn. */
@@ -202,11 +206,25 @@ it('a gateway that others reach does not become open when its keys are taken out
   writeFileSync(config, `auth: { key: ${key} }`);
   const program = runProgram({ OLLAMA_BASE_URL: backend.url }, folder);
   running.push(program);
-  const screen = await program.until("}'");
-  const origin = /http:\/\/localhost:\d+(?=\/v1)/.exec(screen)?.[0] ?? '';
+  const origin = originOf(await program.until("}'"));
   writeFileSync(config, 'strict: true');
   await program.until('without a key everybody could use the backends');
   expect([await statusOf(origin, key), await statusOf(origin, '')]).toEqual([200, 401]);
+});
+
+it('a key file that a reload has brought, in another folder, is watched like the first one', async () => {
+  const backend = await setup.backend(saying('x'));
+  const file = join(mkdtempSync(join(tmpdir(), 'keys-')), 'elsewhere.json');
+  const config = join(folder, 'gateway.yaml');
+  writeFileSync(config, 'auth: { key: a-key-of-at-least-thirty-two-characters }');
+  const program = runProgram({ OLLAMA_BASE_URL: backend.url, HOST: '127.0.0.1' }, folder);
+  running.push(program);
+  const origin = originOf(await program.until("}'"));
+  const alice = await create('alice', '--file', file);
+  writeFileSync(config, `auth: { keyFile: "${file}" }`);
+  await eventually(async () => (await statusOf(origin, alice)) === 200);
+  const bob = await create('bob', '--file', file);
+  await eventually(async () => (await statusOf(origin, bob)) === 200);
 });
 
 describe('the commands', () => {

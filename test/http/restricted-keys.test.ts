@@ -71,7 +71,7 @@ describe('a key for certain models', () => {
       'slow',
       'FAST',
       'Open',
-      ' open',
+      ' secret',
       'gpu/secret',
       'default',
       'unheard-of',
@@ -135,6 +135,7 @@ describe('a key for certain models', () => {
     const { gateway, backend } = await start();
     for (const [path, more] of [
       ['/v1/chat/completions', {}],
+      ['/v1/chat/completions', { model: ' open ' }],
       ['/v1/chat/completions', { models: ['open-2', 'open'] }],
       ['/v1/responses', { tools: [{ parameters: { properties: { model: { type: 'string' } } } }] }],
       ['/v1/responses', { metadata: { model: 'a note' } }],
@@ -146,7 +147,7 @@ describe('a key for certain models', () => {
     }
     // By a name of the operator's, whatever stands behind it.
     expect((await call(gateway, '/v1/chat/completions', { model: 'fast', ...QUESTION })).status).toBe(200);
-    expect(backend.calls.map(({ body }) => body.model)).toEqual([...Array<string>(5).fill('open'), 'secret']);
+    expect(backend.calls.map(({ body }) => body.model)).toEqual([...Array<string>(6).fill('open'), 'secret']);
   });
 
   it('sees no others in the list, nor one by one', async () => {
