@@ -1,12 +1,15 @@
 #!/usr/bin/env node
 /** Entry: a command, or the server. Each is loaded only when it is asked for. */
 
+import { randomBytes } from 'node:crypto';
+import { configDotenv } from 'dotenv';
 import { EXIT } from './commands/exit-codes.ts';
 
 const USAGE = `Usage: node-ai-gateway               starts the gateway
        node-ai-gateway keys --help   works on the keys of clients
 `;
 
+configDotenv({ quiet: true });
 const [command, ...args] = process.argv.slice(2);
 if (command === undefined) await import('./main.ts');
 else if (command === 'keys') await keys();
@@ -17,12 +20,7 @@ else {
 }
 
 async function keys(): Promise<void> {
-  const [{ randomBytes }, { default: dotenv }, { runKeys }] = await Promise.all([
-    import('node:crypto'),
-    import('dotenv'),
-    import('./commands/keys/index.ts'),
-  ]);
-  dotenv.configDotenv({ quiet: true });
+  const { runKeys } = await import('./commands/keys/index.ts');
   process.exitCode = await runKeys(args, {
     env: process.env,
     print: (text) => void process.stdout.write(text),

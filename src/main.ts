@@ -2,7 +2,6 @@
 
 import { existsSync, openSync, closeSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { configDotenv } from 'dotenv';
 import { createApp } from './app.ts';
 import { ConfigError, CONFIG_EXIT_CODE } from './config/fault.ts';
 import { DEFAULT_CONFIG_FILE, loadConfig, type Config } from './config/load.ts';
@@ -53,7 +52,6 @@ function load(): Config {
 }
 
 async function main(): Promise<void> {
-  configDotenv({ quiet: true });
   const config = load();
   const workers = workersOf(config, availableParallelism());
   const found = process.env[FOUND_VARIABLE];

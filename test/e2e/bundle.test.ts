@@ -88,6 +88,8 @@ it('a backend behind https is probed, asked and passed on to', async () => {
 
 /** Every module that is loaded late, with the test that has the built program load it. */
 const LOADED_LATE: Readonly<Record<string, string>> = {
+  'src/cli.ts ./commands/keys/index.ts': 'keys.test.ts: the commands',
+  'src/cli.ts ./main.ts': 'all that start the gateway',
   'src/find-fleet.ts ./node/demo/server.ts': 'program.test.ts: the demo answers',
   'src/http/passthrough.ts ./forward.ts': 'what the gateway does not model',
   'src/node/discover.ts ollama/browser': 'all with an Ollama',
