@@ -2,28 +2,33 @@
 
 import type * as z from 'zod';
 import { GatewayError } from '../core/errors.ts';
-import { isJsonObject, type JsonObject } from '../core/json.ts';
-import { nestingOf } from '../wire/json-slice.ts';
+import { isJsonObject, parseJson, type JsonObject } from '../core/json.ts';
+import { exceededLimit, type ShapeLimits } from '../wire/json-shape.ts';
 
-/** No request of any client comes near; what does would exhaust the stack of some reader. */
-const MAX_NESTING = 128;
+/** No request of any client comes near; what does would exhaust a stack, or hold up everybody else. */
+const SHAPE_LIMITS: ShapeLimits = { nesting: 128, members: 10_000, containers: 200_000 };
 
-/** JSON text → an object. Throws GatewayError (400) for anything else. */
+const EXCESS: Readonly<Record<keyof ShapeLimits, string>> = {
+  nesting: `It is nested more than ${String(SHAPE_LIMITS.nesting)} levels deep.`,
+  members: `One of its objects has more than ${String(SHAPE_LIMITS.members)} members.`,
+  containers: `It has more than ${String(SHAPE_LIMITS.containers)} objects and arrays.`,
+};
+
+/** JSON text → an object. Throws GatewayError (400) for anything else, and for what would take too long to read. */
 export function parseBody(json: string): JsonObject {
-  let body: unknown;
-  try {
-    if (nestingOf(json) <= MAX_NESTING) body = JSON.parse(json);
-  } catch {
-    body = undefined;
-  }
+  const limit = exceededLimit(json, SHAPE_LIMITS);
+  if (limit) throw refused(`We could not parse the JSON body of your request. (HINT: ${EXCESS[limit]})`);
+  const body = parseJson(json);
   if (isJsonObject(body)) return body;
-  throw new GatewayError('invalid_request', {
-    message:
-      body === undefined
-        ? 'We could not parse the JSON body of your request. (HINT: it must be one valid JSON object, ' +
-          `nested at most ${String(MAX_NESTING)} levels deep, sent as UTF-8.)`
-        : `Invalid type for the request body: expected an object, but got ${typeName(body)} instead.`,
-  });
+  throw refused(
+    body === undefined
+      ? 'We could not parse the JSON body of your request. (HINT: it must be one valid JSON object, sent as UTF-8.)'
+      : `Invalid type for the request body: expected an object, but got ${typeName(body)} instead.`,
+  );
+}
+
+function refused(message: string): GatewayError {
+  return new GatewayError('invalid_request', { message });
 }
 
 /** Throws GatewayError (400) for the first field at fault. */
@@ -34,8 +39,9 @@ export function validate<T>(schema: z.ZodType<T>, body: JsonObject): T {
   throw issue ? toError(issue, []) : new TypeError('a failed validation without an issue');
 }
 
-/** Message of a range of fractions in a schema: the wire names the type of the field, not of the value. */
+/** Messages in a schema: the wire names the type of the field, which zod does not know, and not of the value. */
 export const DECIMAL = 'decimal';
+export const INTEGER = 'integer';
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
@@ -45,7 +51,7 @@ function toError(issue: Issue, parents: Path): GatewayError {
   const param = paramName(path);
   switch (issue.code) {
     case 'invalid_type':
-      return typeError(param, issue.expected, issue.input);
+      return typeError(param, expectedBy(issue), issue.input);
     case 'invalid_union':
       return unionError(issue, path);
     case 'invalid_value':
@@ -89,9 +95,13 @@ function unionError(issue: Extract<Issue, { code: 'invalid_union' }>, path: Path
     issue.errors.find((errors) => errors[0]?.code !== 'invalid_type');
   if (meant?.[0]) return toError(meant[0], path);
   const expected = issue.errors.flatMap((errors) =>
-    errors[0]?.code === 'invalid_type' ? errors[0].expected : [],
+    errors[0]?.code === 'invalid_type' ? expectedBy(errors[0]) : [],
   );
   return typeError(param, expected.join(' or '), issue.input);
+}
+
+function expectedBy({ message, expected }: Extract<Issue, { code: 'invalid_type' }>): string {
+  return message === INTEGER ? INTEGER : expected;
 }
 
 function typeError(param: string, expected: string, input: unknown): GatewayError {

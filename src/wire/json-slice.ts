@@ -50,19 +50,6 @@ export function locateJson(json: string, path: JsonPath): { start: number; end: 
   return { start, end: endOfValue(json, start) };
 }
 
-/** How deep arrays and objects are nested: 0 for a plain value, 1 for `{}`. */
-export function nestingOf(json: string): number {
-  let depth = 0;
-  let deepest = 0;
-  for (let i = 0; i < json.length; i++) {
-    const c = json.charCodeAt(i);
-    if (c === QUOTE) i = endOfString(json, i) - 1;
-    else if (c === OPEN_BRACE || c === OPEN_BRACKET) deepest = Math.max(deepest, ++depth);
-    else if (c === CLOSE_BRACE || c === CLOSE_BRACKET) depth--;
-  }
-  return deepest;
-}
-
 function findMember(json: string, start: number, name: string): number | undefined {
   let found: number | undefined;
   eachMember(json, start, (each, at) => {

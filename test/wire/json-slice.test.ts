@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { nestingOf, sliceJson, sliceMembers } from '../../src/wire/json-slice.ts';
+import { sliceJson, sliceMembers } from '../../src/wire/json-slice.ts';
 
 const spacing = fc.constantFrom(undefined, 1, '\t');
 
@@ -50,16 +50,5 @@ describe('slicing JSON', () => {
     const json = JSON.stringify({ a: 'x"]}\\', b: ['\\"', '}'], c: 1 });
     expect(sliceJson(json, ['b'])).toBe(String.raw`["\\\"","}"]`);
     expect(sliceJson(json, ['c'])).toBe('1');
-  });
-});
-
-describe('nesting', () => {
-  it.each([
-    ['1', 0],
-    ['"[[["', 0],
-    ['{}', 1],
-    ['{"a":[[{"b":"}"}]]}', 4],
-  ])('of %s is %d', (json, depth) => {
-    expect(nestingOf(json)).toBe(depth);
   });
 });

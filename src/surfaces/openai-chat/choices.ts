@@ -42,7 +42,7 @@ function toPart({ body, json, images }: ChatRequest, index: number): ChatRequest
 }
 
 function seedOf({ seed }: ChatBody, index: number): bigint | undefined {
-  return seed === null || seed === undefined ? undefined : BigInt(seed) + BigInt(index);
+  return seed === null || seed === undefined ? undefined : BigInt.asIntN(64, BigInt(seed) + BigInt(index));
 }
 
 /** The prompt is the same for all, and counted once. */

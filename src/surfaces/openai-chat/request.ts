@@ -9,7 +9,7 @@ import {
 } from '../../core/chat.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject } from '../../core/json.ts';
-import { sliceJson } from '../../wire/json-slice.ts';
+import { withExactSeed } from '../seed.ts';
 import { parseBody, validate } from '../validate.ts';
 import { chatBody } from './schema.ts';
 
@@ -54,13 +54,6 @@ function checkToolChoice({ tools, tool_choice: choice, functions }: ChatBody): v
 function namesOf(choice: ToolChoice): string[] {
   if (typeof choice === 'string') return [];
   return choice.type === 'allowed_tools' ? choice.allowed_tools.tools.map(toolName) : [toolName(choice)];
-}
-
-/** A seed has 64 bits; JSON.parse keeps 53 of them. */
-function withExactSeed(body: ChatBody, json: string): ChatBody {
-  if (typeof body.seed !== 'number' || Number.isSafeInteger(body.seed)) return body;
-  const text = sliceJson(json, ['seed']);
-  return text !== undefined && /^-?\d+$/.test(text) ? { ...body, seed: BigInt(text) } : body;
 }
 
 /** The rules between parameters. */

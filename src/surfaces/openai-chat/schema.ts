@@ -2,11 +2,17 @@
 
 import * as z from 'zod';
 import { REASONING_EFFORTS, type ChatBody } from '../../core/chat.ts';
+import { listOf } from '../lists.ts';
+import { between, integer, modelName } from '../scalars.ts';
 import { DECIMAL } from '../validate.ts';
 
-/** Not z.int(), which refuses what a 64-bit seed may be. */
-const integer = z.number().refine(Number.isInteger, { params: { expected: 'integer' } });
-const between = (low: number, high: number) => z.number().min(low, DECIMAL).max(high, DECIMAL).nullish();
+/** More than any conversation has; what a request costs before it is refused grows with them. */
+const MAX_MESSAGES = 10_000;
+const MAX_PARTS = 10_000;
+/** Of OpenAI. */
+const MAX_TOOLS = 128;
+const MAX_STOPS = 4;
+
 const atLeastOne = integer.min(1).nullish();
 
 const textPart = z.looseObject({ type: z.literal('text'), text: z.string() });
@@ -21,7 +27,8 @@ const audioPart = z.looseObject({
 });
 const filePart = z.looseObject({ type: z.literal('file') });
 
-const partsOf = <T extends z.ZodType>(part: T) => z.union([z.string(), z.array(part).min(1)]);
+const partsOf = <T extends z.ZodType>(part: T) =>
+  z.union([z.string(), listOf(part, { min: 1, max: MAX_PARTS })]);
 const textContent = partsOf(z.discriminatedUnion('type', [textPart]));
 const userContent = partsOf(z.discriminatedUnion('type', [textPart, imagePart, audioPart, filePart]));
 const assistantContent = partsOf(z.discriminatedUnion('type', [textPart, refusalPart]));
@@ -51,7 +58,7 @@ const message = z.discriminatedUnion('role', [
     refusal: z.string().nullish(),
     reasoning: z.string().nullish(),
     reasoning_content: z.string().nullish(),
-    tool_calls: z.array(toolCall).nullish(),
+    tool_calls: listOf(toolCall, { max: MAX_PARTS }).nullish(),
     function_call: functionCall.nullish(),
   }),
   z.looseObject({ role: z.literal('tool'), content: textContent, tool_call_id: z.string(), name }),
@@ -83,7 +90,10 @@ const allowedTools = z.looseObject({
   type: z.literal('allowed_tools'),
   allowed_tools: z.looseObject({
     mode: z.enum(['auto', 'required']),
-    tools: z.array(z.discriminatedUnion('type', [functionReference, customReference])).min(1),
+    tools: listOf(z.discriminatedUnion('type', [functionReference, customReference]), {
+      min: 1,
+      max: MAX_TOOLS,
+    }),
   }),
 });
 const toolChoice = z.union([
@@ -101,8 +111,8 @@ const responseFormat = z.discriminatedUnion('type', [
 ]);
 
 export const chatBody = z.looseObject({
-  model: z.string().trim().min(1),
-  messages: z.array(message).min(1),
+  model: modelName,
+  messages: listOf(message, { min: 1, max: MAX_MESSAGES }),
   stream: z.boolean().nullish(),
   stream_options: z
     .looseObject({ include_usage: z.boolean().nullish(), include_obfuscation: z.boolean().nullish() })
@@ -114,19 +124,19 @@ export const chatBody = z.looseObject({
   n: integer.min(1).max(128).nullish(),
   frequency_penalty: between(-2, 2),
   presence_penalty: between(-2, 2),
-  seed: z.union([integer, z.bigint()]).nullish(),
-  stop: z.union([z.string(), z.array(z.string()).max(4)]).nullish(),
+  seed: integer.nullish(),
+  stop: z.union([z.string(), listOf(z.string(), { max: MAX_STOPS })]).nullish(),
   logprobs: z.boolean().nullish(),
   top_logprobs: integer.min(0).max(20).nullish(),
   logit_bias: z.record(z.string(), z.number().min(-100, DECIMAL).max(100, DECIMAL)).nullish(),
   response_format: responseFormat.nullish(),
-  tools: z.array(tool).max(128).nullish(),
+  tools: listOf(tool, { max: MAX_TOOLS }).nullish(),
   tool_choice: toolChoice.nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   reasoning_effort: z.enum(REASONING_EFFORTS).nullish(),
   verbosity: z.enum(['low', 'medium', 'high']).nullish(),
-  modalities: z.array(z.enum(['text', 'audio'])).nullish(),
-  functions: z.array(functionSpec).min(1).max(128).nullish(),
+  modalities: listOf(z.enum(['text', 'audio']), { max: MAX_PARTS }).nullish(),
+  functions: listOf(functionSpec, { min: 1, max: MAX_TOOLS }).nullish(),
   function_call: z.union([z.enum(['none', 'auto']), named]).nullish(),
   metadata: z
     .record(z.string().max(64), z.string().max(512))

@@ -130,7 +130,10 @@ function toPart(
   // With more candidates than answers it stays, for the backend to heed or to refuse.
   const isChoosing = (body.best_of ?? 0) > (body.n ?? 1);
   if (!isChoosing) own.delete('best_of');
-  const seed = body.seed === null || body.seed === undefined ? undefined : BigInt(body.seed) + BigInt(choice);
+  const seed =
+    body.seed === null || body.seed === undefined
+      ? undefined
+      : BigInt.asIntN(64, BigInt(body.seed) + BigInt(choice));
   if (seed !== undefined) own.set('seed', String(seed));
   return {
     body: {

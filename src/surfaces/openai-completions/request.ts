@@ -2,16 +2,20 @@
 
 import type { CompletionBody, CompletionRequest } from '../../core/completion.ts';
 import { GatewayError } from '../../core/errors.ts';
-import { sliceJson, sliceMembers } from '../../wire/json-slice.ts';
+import { sliceMembers } from '../../wire/json-slice.ts';
+import { withExactSeed } from '../seed.ts';
 import { toTexts } from '../texts.ts';
 import { parseBody, validate } from '../validate.ts';
 import { completionBody } from './schema.ts';
+
+/** What OpenAI has null stand for: the model begins as if at the beginning of a document. */
+const DEFAULT_PROMPT = '<|endoftext|>';
 
 /** Throws GatewayError (400). */
 export function toCompletionRequest(json: string): CompletionRequest {
   const { prompt, ...body } = validate(completionBody, parseBody(json));
   checkParameters(body);
-  const prompts = toTexts(prompt);
+  const prompts = toTexts(prompt ?? DEFAULT_PROMPT);
   const members = sliceMembers(json);
   members.delete('prompt');
   return {
@@ -38,13 +42,6 @@ function checkParameters(body: CompletionBody): void {
   if (typeof best === 'number' && best > 1 && body.stream === true) {
     throw refused('best_of', "'best_of' cannot be used when 'stream' is enabled.");
   }
-}
-
-/** A seed has 64 bits; JSON.parse keeps 53 of them. */
-function withExactSeed(body: CompletionBody, json: string): CompletionBody {
-  if (typeof body.seed !== 'number' || Number.isSafeInteger(body.seed)) return body;
-  const text = sliceJson(json, ['seed']);
-  return text !== undefined && /^-?\d+$/.test(text) ? { ...body, seed: BigInt(text) } : body;
 }
 
 function refused(param: string, message: string): GatewayError {

@@ -2,17 +2,18 @@
 
 import * as z from 'zod';
 import type { CompletionBody, Prompt } from '../../core/completion.ts';
+import { listOf } from '../lists.ts';
+import { between, integer, modelName } from '../scalars.ts';
 import { checkTexts } from '../texts.ts';
 import { DECIMAL } from '../validate.ts';
 
-const integer = z.number().refine(Number.isInteger, { params: { expected: 'integer' } });
-const between = (low: number, high: number) => z.number().min(low, DECIMAL).max(high, DECIMAL).nullish();
-
-type Prompts = Prompt | readonly Prompt[];
+type Prompts = Prompt | readonly Prompt[] | null;
 
 export const completionBody = z.looseObject({
-  model: z.string().trim().min(1),
-  prompt: z.custom<Prompts>().superRefine((prompt, context) => checkTexts(prompt, context, 0)),
+  model: modelName,
+  prompt: z.custom<Prompts>().superRefine((prompt, context) => {
+    if (prompt !== null) checkTexts(prompt, context, 0);
+  }),
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
   suffix: z.string().nullish(),
@@ -26,8 +27,8 @@ export const completionBody = z.looseObject({
   top_p: between(0, 1),
   frequency_penalty: between(-2, 2),
   presence_penalty: between(-2, 2),
-  seed: z.union([integer, z.bigint()]).nullish(),
-  stop: z.union([z.string(), z.array(z.string()).max(4)]).nullish(),
+  seed: integer.nullish(),
+  stop: z.union([z.string(), listOf(z.string(), { max: 4 })]).nullish(),
   logit_bias: z.record(z.string(), z.number().min(-100, DECIMAL).max(100, DECIMAL)).nullish(),
   user: z.string().nullish(),
 }) satisfies z.ZodType<CompletionBody>;
