@@ -105,11 +105,23 @@ describe('an image by URL', () => {
   });
 });
 
+const asPng = (bytes: string): string =>
+  `data:image/png;base64,${Buffer.from(bytes, 'latin1').toString('base64')}`;
+
 it.each([
-  ['a GIF by its bytes', `data:image/png;base64,${Buffer.from('GIF89a-------').toString('base64')}`],
-  ['a GIF by its type', 'data:image/gif;base64,AAAA'],
-  ['a HEIC', `data:;base64,${Buffer.from('\0\0\0\x18ftypheic----').toString('base64')}`],
-  ['an AVIF', `data:image/avif;base64,${Buffer.from('\0\0\0\x18ftypavif----').toString('base64')}`],
+  ['a GIF', asPng('GIF89a-------')],
+  ['a HEIC', asPng('\0\0\0\x18ftypheic----')],
+  ['an AVIF', asPng('\0\0\0\x18ftypavif----')],
+  ['a BMP', asPng('BM\x9a\0\0\0\0\0\0\0')],
+  ['a JPEG XL', asPng('\xff\x0a-')],
+  ['an SVG', asPng('<svg xmlns="http://www.w3.org/2000/svg">')],
+  ['an SVG that is not in base64', 'data:image/png,%3Csvg%3E'],
+  ['a PDF', asPng('%PDF-1.7')],
+  ['text', asPng('hello')],
+  ['text without a type', `data:;base64,${btoa('hello')}`],
+  ['bare base64 of text', btoa('hello')],
+  ['a PNG that is called a PDF', asPng(PNG.toString('latin1')).replace('image/png', 'application/pdf')],
+  ['a PNG that is called text', asPng(PNG.toString('latin1')).replace('image/png', 'text/html')],
 ])('%s is refused for Ollama, which cannot read it', async (_, url) => {
   const { gateway } = await start('OLLAMA_BASE_URL');
   const response = await gateway.chat(showing(url) as Record<string, unknown>);

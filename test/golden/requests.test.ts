@@ -19,6 +19,9 @@ interface RequestVector {
 
 const QUESTION = { model: 'm', messages: [{ role: 'user', content: 'q' }] };
 
+/** Its base64 has characters of both alphabets, and padding. */
+const PNG = Buffer.from('\x89PNG\r\n\x1a\n\xfb\xff\xfe', 'latin1');
+
 function askOllama(body: JsonObject, target: Target): JsonObject {
   const request = toChatRequest(JSON.stringify({ ...QUESTION, ...body }));
   const upstream = ollama.chatRequest(request, { ...target, upstreamModel: request.body.model });
@@ -99,19 +102,19 @@ describe('a request to Ollama', () => {
             role: 'user',
             content: [
               { type: 'text', text: 'one' },
-              url('DATA:image/PNG;charset=x;base64,aGk_-w'),
+              url(`DATA:image/PNG;charset=x;base64,${PNG.toString('base64url')}`),
               { type: 'text', text: 'two' },
-              { type: 'image_url', image_url: 'aGk=' },
-              url('data:image/png,%3Csvg%3E'),
+              { type: 'image_url', image_url: PNG.toString('base64').replace(/=+$/, '') },
+              url(`data:image/png,${PNG.toString('hex').replace(/../g, '%$&')}`),
+              url(`data:;base64,${PNG.toString('base64').replace(/.{4}/g, '$&%0a')}`),
             ],
           },
         ],
       },
       targetOf(),
     );
-    expect(messages).toEqual([
-      { role: 'user', content: 'one\ntwo', images: ['aGk/+w==', 'aGk=', 'PHN2Zz4='] },
-    ]);
+    const image = PNG.toString('base64');
+    expect(messages).toEqual([{ role: 'user', content: 'one\ntwo', images: [image, image, image, image] }]);
   });
 
   it('never fails on what a model once wrote as arguments', () => {

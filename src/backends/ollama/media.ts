@@ -2,6 +2,8 @@
 
 import type { ChatRequest, Content } from '../../core/chat.ts';
 import { GatewayError } from '../../core/errors.ts';
+import type { ByteText } from '../../core/stream.ts';
+import { ACCEPTED_NAMES, TELLING_BYTES, unfitType } from '../../wire/image-type.ts';
 
 export type Images = NonNullable<ChatRequest['images']>;
 export const NO_IMAGES: Images = new Map();
@@ -36,18 +38,22 @@ const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 /** A data URI, or base64 alone as some clients send it → padded standard base64. */
 function imageBase64(url: string, param: string): string {
-  const uri = DATA_URI.exec(url);
-  const data = uri ? url.slice(uri[0].length) : url;
-  const isBase64 = uri === null || /;\s*base64$/i.test(uri[1] ?? '');
+  const [head = '', declared = ''] = DATA_URI.exec(url) ?? [];
+  const data = url.slice(head.length);
+  const isBase64 = head === '' || /;\s*base64$/i.test(declared);
   const standard = isBase64 ? toStandardBase64(data) : percentToBase64(data);
   if (standard === undefined) return invalid(`${param}.image_url`, 'a data URI with base64 image data');
-  const unreadable = unreadableType(uri?.[1] ?? '', standard);
-  if (unreadable === undefined) return standard;
+  const unfit = /^(?:image\/|;|$)/i.test(declared) ? unfitType(startOf(standard)) : 'data that is no image';
+  if (unfit === undefined) return standard;
   throw new GatewayError('invalid_request', {
-    message: `Invalid '${param}.image_url': the model cannot read ${unreadable}. Send PNG, JPEG or WebP.`,
+    message: `Invalid '${param}.image_url': it holds ${unfit}, which the model cannot read. Send ${ACCEPTED_NAMES}.`,
     param: `${param}.image_url`,
     code: 'invalid_image_format',
   });
+}
+
+function startOf(base64: string): ByteText {
+  return atob(base64.slice(0, Math.ceil(TELLING_BYTES / 3) * 4)) as ByteText;
 }
 
 function invalid(param: string, expected: string): never {
@@ -58,22 +64,9 @@ function invalid(param: string, expected: string): never {
   });
 }
 
-/** What Ollama has no decoder for, by the declared type or by the first bytes; its own error names neither. */
-const UNREADABLE_TYPE = /^image\/(gif|avif|hei[cf]|svg\+xml|bmp|tiff)\b/i;
-/** Base64 of so many characters is twelve bytes: a length and the brand of an ISO media file. */
-const BRAND_LENGTH = 16;
-
-function unreadableType(declared: string, base64: string): string | undefined {
-  const [type] = UNREADABLE_TYPE.exec(declared) ?? [];
-  if (type !== undefined) return type.toLowerCase();
-  if (base64.startsWith('R0lGOD')) return 'image/gif';
-  const brand = base64.length < BRAND_LENGTH ? '' : atob(base64.slice(0, BRAND_LENGTH)).slice(4);
-  return /^ftyp(avi[fs]|hei[cfsx]|mif1)/.test(brand) ? 'image/heic and image/avif' : undefined;
-}
-
 /** Accepts the URL-safe alphabet, line breaks and missing padding. */
 function toStandardBase64(data: string): string | undefined {
-  const clean = safeDecodeURI(data).replace(/\s+/g, '').replace(/-/g, '+').replace(/_/g, '/');
+  const clean = percentDecoded(data).replace(/\s+/g, '').replace(/-/g, '+').replace(/_/g, '/');
   const body = clean.replace(/=+$/, '');
   if (body === '' || body.length % 4 === 1) return undefined;
   const padded = body + '='.repeat((4 - (body.length % 4)) % 4);
@@ -81,9 +74,7 @@ function toStandardBase64(data: string): string | undefined {
 }
 
 function percentToBase64(data: string): string | undefined {
-  const bytes = data.replace(/%([0-9a-f]{2})/gi, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
+  const bytes = percentDecoded(data);
   try {
     return bytes === '' ? undefined : btoa(bytes);
   } catch {
@@ -91,6 +82,7 @@ function percentToBase64(data: string): string | undefined {
   }
 }
 
-function safeDecodeURI(data: string): string {
-  return data.includes('%') ? data.replace(/%2B/gi, '+').replace(/%2F/gi, '/').replace(/%3D/gi, '=') : data;
+function percentDecoded(data: string): string {
+  if (!data.includes('%')) return data;
+  return data.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }

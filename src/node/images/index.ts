@@ -2,6 +2,8 @@
 
 import { GatewayError } from '../../core/errors.ts';
 import type { FetchImage } from '../../core/operation.ts';
+import type { ByteText } from '../../core/stream.ts';
+import { ACCEPTED_NAMES, TELLING_BYTES, unfitType } from '../../wire/image-type.ts';
 import { createClosedAddresses } from './addresses.ts';
 import { createByteBudget, type ByteBudget } from './budget.ts';
 import type { Reply } from './fetch.ts';
@@ -10,7 +12,6 @@ import { createOpenHosts } from './open-hosts.ts';
 import { refusal } from './refusal.ts';
 import { createSlots, type Slots } from './slots.ts';
 import { firstTarget, literalAddress, redirectTarget } from './target.ts';
-import { ACCEPTED_NAMES, unfitType } from './type.ts';
 
 export interface ImageFetchOptions {
   /** When false, every URL is refused. */
@@ -96,7 +97,8 @@ export function createImageFetcher(options: ImageFetchOptions): () => FetchImage
       const release = await ownDownloads.take(signal);
       try {
         const bytes = await download(url, budget, signal);
-        const unfit = bytes.length === 0 ? 'an empty file' : unfitType(bytes);
+        const start = bytes.toString('latin1', 0, TELLING_BYTES) as ByteText;
+        const unfit = start === '' ? 'an empty file' : unfitType(start);
         if (unfit !== undefined) throw refusal(`The image URL holds ${unfit}. Send ${ACCEPTED_NAMES}.`);
         return bytes.toString('base64');
       } finally {

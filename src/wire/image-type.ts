@@ -1,9 +1,10 @@
-/** What a file is by its first bytes; what its server calls it does not count. */
+/** What an image is by its first bytes; what its sender calls it does not count. */
+
+import type { ByteText } from '../core/stream.ts';
 
 const ACCEPTED = ['PNG', 'JPEG', 'WebP'];
 export const ACCEPTED_NAMES = 'PNG, JPEG or WebP';
 
-/** As latin1 text at the start of a file. */
 const SIGNATURES: readonly (readonly [RegExp, string])[] = [
   [/^\x89PNG\r\n\x1a\n/, 'PNG'],
   [/^\xff\xd8\xff/, 'JPEG'],
@@ -26,15 +27,14 @@ const SIGNATURES: readonly (readonly [RegExp, string])[] = [
   [/^\s*<(?:[^]*<)?svg[\s>]/i, 'SVG'],
 ];
 
-const LOOKED_AT = 1024;
+/** Bytes of a file that tell its type. */
+export const TELLING_BYTES = 1024;
 const UTF8_MARK = /^\xef\xbb\xbf/;
 
-/** undefined when the bytes are what models read; else what they are. */
-export function unfitType(bytes: Uint8Array): string | undefined {
-  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LOOKED_AT))
-    .toString('latin1')
-    .replace(UTF8_MARK, '');
-  const name = SIGNATURES.find(([signature]) => signature.test(start))?.[1];
+/** undefined when the file that begins so is what models read; else what it is. */
+export function unfitType(start: ByteText): string | undefined {
+  const bytes = start.slice(0, TELLING_BYTES).replace(UTF8_MARK, '');
+  const name = SIGNATURES.find(([signature]) => signature.test(bytes))?.[1];
   if (name === undefined) return 'no image of a known type';
   return ACCEPTED.includes(name) ? undefined : `${name} data`;
 }
