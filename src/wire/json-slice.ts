@@ -65,7 +65,7 @@ function eachMember(json: string, start: number, visit: (name: string, at: numbe
   let i = afterSpace(json, start + 1);
   while (json.charCodeAt(i) === QUOTE) {
     const nameEnd = endOfString(json, i);
-    const name = JSON.parse(json.slice(i, nameEnd)) as string;
+    const name = stringAt(json, i, nameEnd);
     const value = afterSpace(json, afterSpace(json, nameEnd) + 1); // past the colon
     i = afterSeparator(json, visit(name, value));
   }
@@ -97,7 +97,7 @@ function endOfValue(json: string, start: number): number {
 }
 
 /** Numbers, true, false and null end where punctuation or space begins. */
-function endOfPlain(json: string, start: number): number {
+export function endOfPlain(json: string, start: number): number {
   let i = start;
   while (i < json.length && !isSpace(json.charCodeAt(i)) && !',]}'.includes(json.charAt(i))) i++;
   return i;
@@ -111,6 +111,12 @@ export function endOfString(json: string, start: number): number {
     if (backslashes % 2 === 0) return quote + 1;
   }
   return json.length;
+}
+
+/** The text of the string from quote to quote. */
+export function stringAt(json: string, start: number, end: number): string {
+  const text = json.slice(start + 1, end - 1);
+  return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
 }
 
 function afterSeparator(json: string, at: number): number {

@@ -1,15 +1,15 @@
-/** A model that was made to print a call (see tool-choice.ts) → the call it printed. */
+/** A model that was made to print a call (see forced-format.ts) → the call it printed. */
 
-import type { FunctionSpec } from '../../core/chat.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { ChatSink, FinishReason, JsonText, ToolCall, Usage } from '../../core/stream.ts';
 import { fromJsonText, toJsonText } from '../../wire/json-string.ts';
 import { createChosenCallReader } from './chosen-call.ts';
+import type { PlannedTool } from './tool-choice.ts';
 
 /** Stands between decoder and encoder: text becomes the arguments of a call. */
-export function asForcedCall(sink: ChatSink, forced: readonly FunctionSpec[]): ChatSink {
+export function asForcedCall(sink: ChatSink, forced: readonly PlannedTool[]): ChatSink {
   const [only] = forced;
-  return only && forced.length === 1 ? asCallOf(sink, only.name) : asCallOfSeveral(sink);
+  return only && forced.length === 1 ? asCallOf(sink, only.spec.name) : asCallOfSeveral(sink);
 }
 
 /** The model prints the arguments and nothing else. */

@@ -1,21 +1,24 @@
 /** OpenAI's chat request → the body of Ollama's POST /api/chat. */
 
 import type { ChatRequest as OllamaChatRequest } from 'ollama';
-import type { ChatBody, ChatRequest, ResponseFormat } from '../../core/chat.ts';
+import type { ChatBody, ChatRequest } from '../../core/chat.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Target } from '../../core/fleet.ts';
 import type { UpstreamRequest } from '../../core/upstream.ts';
+import { printMembers, sliceJson } from '../../wire/json-slice.ts';
 import { checkCapabilities } from './capabilities.ts';
 import { printMessages } from './messages.ts';
 import { extraOptions, refuseUnsupported } from './parameters.ts';
 import { toThink } from './think.ts';
-import { forcedFormat, forcedNote, planTools } from './tool-choice.ts';
-import { toOllamaTool } from './tools.ts';
+import { forcedFormat, forcedNote } from './forced-format.ts';
+import { planTools, schemasOf, toolsParam, type ToolPlan } from './tool-choice.ts';
+import { createSchemaBudget, printTool } from './tools.ts';
 
 /**
  * Always streamed: the answer can then be cancelled, errors come early, and no header timeout
  * between us and the server can cut a slow load. `truncate: false`: a prompt that does not fit is
- * an error with both numbers, not an answer to half of the question.
+ * an error with both numbers, not an answer to half of the question. Tools, schemas and messages are
+ * printed by themselves, so that their numbers keep all digits.
  */
 export function toOllamaChat(chat: ChatRequest, target: Target): UpstreamRequest {
   const { body: request } = chat;
@@ -24,15 +27,10 @@ export function toOllamaChat(chat: ChatRequest, target: Target): UpstreamRequest
   const think = toThink(request, target);
   const plan = planTools(request);
   checkCapabilities(chat, plan, target);
-  const { offered, forced } = plan;
-  const isForced = forced.length > 0;
-  const format = isForced ? forcedFormat(forced) : toFormat(request.response_format);
-  const note = isForced ? forcedNote(forced) : '';
+  const texts = printTools(chat, plan);
   const options = { ...extraOptions(request, target), ...toOptions(request, target), ...fixedOptions };
   const body = {
     model: target.upstreamModel,
-    ...(offered.length > 0 && { tools: offered.map(toOllamaTool) }),
-    ...(format !== undefined && { format }),
     ...(think !== undefined && { think }),
     ...(request.logprobs === true && { logprobs: true }),
     ...(typeof request.top_logprobs === 'number' && { top_logprobs: request.top_logprobs }),
@@ -40,13 +38,41 @@ export function toOllamaChat(chat: ChatRequest, target: Target): UpstreamRequest
     truncate: false,
     ...(Object.keys(options).length > 0 && { options }),
     ...fields,
-  } satisfies Omit<OllamaChatRequest, 'think' | 'tools' | 'messages'> & JsonObject;
-  const rest = JSON.stringify(body).slice(1);
+  } satisfies Omit<OllamaChatRequest, 'think' | 'tools' | 'messages' | 'format'> & JsonObject;
+  const members = new Map([
+    ['messages', printMessages(chat, texts.note)],
+    ...(texts.tools === undefined ? [] : [['tools', texts.tools] as const]),
+    ...(texts.format === undefined ? [] : [['format', texts.format] as const]),
+  ]);
   return {
     method: 'POST',
     path: '/api/chat',
-    body: `{"messages":${printMessages(chat, note)},${rest}`,
+    body: `${printMembers(members).slice(0, -1)},${JSON.stringify(body).slice(1)}`,
   };
+}
+
+interface ToolTexts {
+  readonly tools?: string;
+  readonly format?: string | undefined;
+  readonly note?: string;
+}
+
+function printTools(chat: ChatRequest, { offered, forced }: ToolPlan): ToolTexts {
+  if (offered.length + forced.length === 0) return { format: formatOf(chat) };
+  const schemaOf = schemasOf(chat);
+  const budget = createSchemaBudget(toolsParam(chat.body));
+  if (forced.length > 0) {
+    return { format: forcedFormat(forced, schemaOf, budget), note: forcedNote(forced, schemaOf) };
+  }
+  const tools = offered.map((tool) => printTool(tool, schemaOf(tool), budget));
+  return { tools: `[${tools.join(',')}]`, format: formatOf(chat) };
+}
+
+/** JSON text; a schema to the last digit as the client wrote it. */
+function formatOf({ body, json }: ChatRequest): string | undefined {
+  const type = body.response_format?.type;
+  if (type === 'json_object') return '"json"';
+  return type === 'json_schema' ? sliceJson(json, ['response_format', 'json_schema', 'schema']) : undefined;
 }
 
 /** Fields of the request itself; what else the operator fixed for a model belongs into `options`. */
@@ -98,10 +124,4 @@ function foldSeed(seed: ChatBody['seed']): number | undefined {
 function mergeStops(stop: ChatBody['stop'], own: readonly string[]): string[] | undefined {
   const asked = (typeof stop === 'string' ? [stop] : (stop ?? [])).filter((s) => s !== '');
   return asked.length === 0 ? undefined : [...new Set([...asked, ...own])];
-}
-
-function toFormat(format: ChatBody['response_format']): 'json' | JsonObject | undefined {
-  const wanted: ResponseFormat = format ?? { type: 'text' };
-  if (wanted.type === 'json_object') return 'json';
-  return wanted.type === 'json_schema' ? wanted.json_schema.schema : undefined;
 }

@@ -1,46 +1,62 @@
 /**
  * `tool_choice`, which Ollama does not know. Which tools may be called is decided by which are sent.
- * That one must be called is enforced by `format`: the model is made to print the call, and what it
- * prints is told as the call's arguments, as they come.
+ * That one must be called is enforced by `format` (see forced-format.ts).
  */
 
 import {
   toolName,
   type ChatBody,
+  type ChatRequest,
   type FunctionSpec,
   type Maybe,
   type Tool,
   type ToolChoice,
 } from '../../core/chat.ts';
 import { GatewayError } from '../../core/errors.ts';
-import { isJsonObject, type JsonObject } from '../../core/json.ts';
-import { inlineReferences } from './tools.ts';
+import { isJsonObject } from '../../core/json.ts';
+import {
+  isExactArray,
+  isExactObject,
+  parseExact,
+  type Exact,
+  type ExactObject,
+} from '../../wire/exact-json.ts';
+import { sliceJson } from '../../wire/json-slice.ts';
+
+/** A function of the request that the model gets to know. */
+export interface PlannedTool {
+  readonly spec: FunctionSpec;
+  /** Its place in the request. */
+  readonly index: number;
+  /** It takes text: its one parameter is the gateway's own. */
+  readonly isCustom: boolean;
+}
 
 /** What becomes of the tools of a request. Not both lists are filled. */
 export interface ToolPlan {
   /** The model may call any of them, or none. */
-  readonly offered: readonly FunctionSpec[];
+  readonly offered: readonly PlannedTool[];
   /** The model must call one of them. */
-  readonly forced: readonly FunctionSpec[];
+  readonly forced: readonly PlannedTool[];
   /** Some take text, which can be told apart from its JSON only when it is whole. */
   readonly hasCustom: boolean;
 }
 
+/** Throws GatewayError (400) for a tool that Ollama cannot have. */
 export function planTools({ tools, tool_choice: choice }: ChatBody): ToolPlan {
-  const allowed = allowedBy(choice, tools ?? []);
-  const functions = allowed.map(toFunction);
-  const hasCustom = allowed.some(({ type }) => type === 'custom');
+  const isAllowed = allowedBy(choice);
+  const planned = (tools ?? []).flatMap((tool, index) => (isAllowed(tool) ? toPlanned(tool, index) : []));
+  const hasCustom = planned.some(({ isCustom }) => isCustom);
   return isForced(choice)
-    ? { offered: [], forced: functions, hasCustom }
-    : { offered: functions, forced: [], hasCustom };
+    ? { offered: [], forced: planned, hasCustom }
+    : { offered: planned, forced: [], hasCustom };
 }
 
-function allowedBy(choice: Maybe<ToolChoice>, tools: readonly Tool[]): readonly Tool[] {
-  if (choice === 'none') return [];
-  if (!isJsonObject(choice)) return tools;
+function allowedBy(choice: Maybe<ToolChoice>): (tool: Tool) => boolean {
+  if (!isJsonObject(choice)) return () => choice !== 'none';
   const named = choice.type === 'allowed_tools' ? choice.allowed_tools.tools : [choice];
   const names = new Set(named.map(toolName));
-  return tools.filter((tool) => names.has(toolName(tool)));
+  return (tool) => names.has(toolName(tool));
 }
 
 function isForced(choice: Maybe<ToolChoice>): boolean {
@@ -49,8 +65,8 @@ function isForced(choice: Maybe<ToolChoice>): boolean {
 }
 
 /** A custom tool is a function with one text; the surface tells its calls in their own form. */
-function toFunction(tool: Tool, index: number): FunctionSpec {
-  if (tool.type === 'function') return tool.function;
+function toPlanned(tool: Tool, index: number): PlannedTool {
+  if (tool.type === 'function') return { spec: tool.function, index, isCustom: false };
   const { name, description, format } = tool.custom;
   if (format?.type === 'grammar') {
     throw new GatewayError('unsupported_parameter', {
@@ -58,36 +74,37 @@ function toFunction(tool: Tool, index: number): FunctionSpec {
       param: `tools[${String(index)}].custom.format`,
     });
   }
-  const input = { type: 'string', description: 'The whole input of the tool, as plain text.' };
-  return { name, description, parameters: { type: 'object', properties: { input }, required: ['input'] } };
+  return { spec: { name, description }, index, isCustom: true };
 }
 
-/** What the model must print: one function's arguments, or the name of one of several with them. */
-export function forcedFormat(forced: readonly FunctionSpec[]): JsonObject {
-  const [only] = forced;
-  if (only && forced.length === 1) return parametersOf(only);
-  return {
-    anyOf: forced.map((spec) => ({
-      type: 'object',
-      properties: {
-        name: { type: 'string', enum: [spec.name] },
-        arguments: inlineReferences(parametersOf(spec)),
-      },
-      required: ['name', 'arguments'],
-    })),
+/** The member of the request that has the tools. */
+export function toolsParam({ functions }: ChatBody): 'functions' | 'tools' {
+  return functions ? 'functions' : 'tools';
+}
+
+/** The schema of a tool's arguments; undefined when it has none. */
+export type SchemaOf = (tool: PlannedTool) => ExactObject | undefined;
+
+const CUSTOM_SCHEMA = parseExact(
+  JSON.stringify({
+    type: 'object',
+    properties: { input: { type: 'string', description: 'The whole input of the tool, as plain text.' } },
+    required: ['input'],
+  }),
+);
+
+/** To the last digit as the client wrote them. */
+export function schemasOf({ body, json }: ChatRequest): SchemaOf {
+  const param = toolsParam(body);
+  const tools = parseExact(sliceJson(json, [param]) ?? '[]');
+  return ({ index, isCustom }) => {
+    const tool = isExactArray(tools) ? tools[index] : undefined;
+    const spec = param === 'functions' ? tool : memberOf(tool, 'function');
+    const schema = isCustom ? CUSTOM_SCHEMA : memberOf(spec, 'parameters');
+    return isExactObject(schema) ? schema : undefined;
   };
 }
 
-function parametersOf({ parameters }: FunctionSpec): JsonObject {
-  return { type: 'object', ...parameters };
-}
-
-/** `format` only restricts what can be printed; the model has to be told what it means. */
-export function forcedNote(forced: readonly FunctionSpec[]): string {
-  const specs = forced.map(({ name, description, parameters }) =>
-    JSON.stringify({ name, ...(description && { description }), parameters: parameters ?? {} }),
-  );
-  return forced.length === 1
-    ? `Call this function now. Answer with its arguments alone, as one JSON object.\n${String(specs[0])}`
-    : `Call one of these functions now. Answer with {"name": …, "arguments": …} alone, as one JSON object.\n${specs.join('\n')}`;
+function memberOf(value: Exact | undefined, name: string): Exact | undefined {
+  return isExactObject(value) ? value.get(name) : undefined;
 }

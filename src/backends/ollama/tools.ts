@@ -1,175 +1,105 @@
+/** The functions that a model may call → the tools of a request to Ollama, as JSON text. */
+
+import { GatewayError } from '../../core/errors.ts';
+import {
+  isExactArray,
+  isExactObject,
+  printExact,
+  type Exact,
+  type ExactObject,
+} from '../../wire/exact-json.ts';
+import { flattenSchema, stringsOf, type Flat, type SchemaBudget } from './schema.ts';
+import { mergeSchemas } from './schema-merge.ts';
+import { brief } from './schema-rules.ts';
+import type { PlannedTool } from './tool-choice.ts';
+
 /**
- * JSON Schema → the narrow schema that Ollama decodes tools into. It keeps type, description,
- * enum, items, properties, required and anyOf; all else would vanish without a word, so it is
- * rewritten into those or told to the model in the description.
+ * What all schemas of a request may become together, in characters. A model could read no tenth of it;
+ * a few references to a long default make gigabytes of half a megabyte.
  */
+const MAX_SCHEMA_CHARACTERS = 4 * 1024 * 1024;
 
-import type { FunctionSpec } from '../../core/chat.ts';
-import { isJsonObject, type JsonObject } from '../../core/json.ts';
-
-/** References inside references are followed this far; a schema that refers to itself ends here. */
-const MAX_REFERENCES = 8;
-const MAX_DEPTH = 64;
-const MAX_NODES = 5000;
-
-/** Rules without a place in Ollama's schema; a model can still read them. */
-const TOLD_RULES = [
-  'default',
-  'format',
-  'pattern',
-  'minimum',
-  'maximum',
-  'exclusiveMinimum',
-  'exclusiveMaximum',
-  'multipleOf',
-  'minLength',
-  'maxLength',
-  'minItems',
-  'maxItems',
-  'uniqueItems',
-  'minProperties',
-  'maxProperties',
-  'additionalProperties',
-  'examples',
-  'title',
-] as const;
-
-interface OllamaTool {
-  readonly type: 'function';
-  readonly function: {
-    readonly name: string;
-    readonly description?: string;
-    readonly parameters: JsonObject;
-  };
-}
-
-export function toOllamaTool({ name, description, parameters }: FunctionSpec): OllamaTool {
-  const schema = isJsonObject(parameters) ? topLevel(flattenRoot(parameters)) : {};
+/** Throws GatewayError (400) naming `param` when it is spent. */
+export function createSchemaBudget(param: string): SchemaBudget {
+  let left = MAX_SCHEMA_CHARACTERS;
   return {
-    type: 'function',
-    function: {
-      name,
-      ...(description && { description }),
-      // Without properties a template would print null.
-      parameters: { ...schema, type: 'object', properties: schema.properties ?? {} },
+    spend(characters) {
+      left -= characters;
+      if (left >= 0) return;
+      throw new GatewayError('invalid_request', {
+        message: `Invalid '${param}': written out, with all that they refer to, the schemas are longer than ${String(MAX_SCHEMA_CHARACTERS)} characters. Send fewer tools, or shorter schemas.`,
+        param,
+        code: 'string_above_max_length',
+      });
     },
   };
 }
 
-/** A schema that is to stand inside another one, where its `#/…` would lead elsewhere. */
-export function inlineReferences(schema: JsonObject): JsonObject {
-  return JSON.stringify(schema).includes('"$ref"') ? flattenRoot(schema) : schema;
+/** `schema`: of its arguments. */
+export function printTool(
+  { spec }: PlannedTool,
+  schema: ExactObject | undefined,
+  budget: SchemaBudget,
+): string {
+  const flat = schema ? topLevel(flattenSchema(schema, budget)) : new Map<string, Exact>();
+  const description = [spec.description ?? '', toldOf(flat)].filter((text) => text !== '').join(' ');
+  const required = flat.get('required');
+  const called = new Map<string, Exact>([
+    ['name', spec.name],
+    ...(description === '' ? [] : ([['description', description]] as const)),
+    [
+      'parameters',
+      new Map<string, Exact>([
+        ['type', 'object'],
+        // Without properties a template would print null.
+        ['properties', flat.get('properties') ?? new Map<string, Exact>()],
+        ...(required === undefined ? [] : ([['required', required]] as const)),
+      ]),
+    ],
+  ]);
+  return `{"type":"function","function":${printExact(called)}}`;
 }
 
-function flattenRoot(root: JsonObject): JsonObject {
-  return flatten(root, { root, budget: { nodes: MAX_NODES }, references: 0, depth: 0 });
+/** Ollama reads no description of the parameters as a whole, so the function's own has it. */
+function toldOf(flat: Flat): string {
+  const { description, enum: values, items } = Object.fromEntries(flat);
+  const rules = [
+    ...(values === undefined ? [] : [`enum: ${brief(values)}`]),
+    ...(items === undefined ? [] : [`items: ${brief(items)}`]),
+  ];
+  const text = typeof description === 'string' ? description : '';
+  return rules.length === 0 ? text : `${text} (${rules.join(', ')})`.trimStart();
+}
+
+/** A schema that is to stand inside another one, where its `#/…` would lead elsewhere. */
+export function inlineReferences(schema: ExactObject, budget: SchemaBudget): ExactObject {
+  return hasReference(schema) ? flattenSchema(schema, budget) : schema;
+}
+
+function hasReference(value: Exact): boolean {
+  if (isExactArray(value)) return value.some(hasReference);
+  if (!isExactObject(value)) return false;
+  return value.has('$ref') || Array.from(value.values()).some(hasReference);
 }
 
 /** The arguments are one object: alternatives at the top become its properties together. */
-function topLevel(schema: JsonObject): JsonObject {
-  const { anyOf, ...rest } = schema;
-  if (!Array.isArray(anyOf)) return schema;
-  const branches = anyOf.filter(isJsonObject);
+function topLevel(schema: Flat): Flat {
+  const alternatives = schema.get('anyOf');
+  if (!isExactArray(alternatives)) return schema;
+  const rest = new Map(schema);
+  rest.delete('anyOf');
+  const branches = alternatives.filter(isExactObject);
   const required = branches
-    .map((branch) => new Set(stringsOf(branch.required)))
+    .map((branch) => new Set(stringsOf(branch.get('required'))))
     .reduce<string[] | undefined>(
       (common, names) => (common ? common.filter((name) => names.has(name)) : [...names]),
       undefined,
     );
-  return mergeAll([
+  const told: Flat = new Map([['description', `(anyOf: ${brief(alternatives)})`]]);
+  return mergeSchemas([
     rest,
-    ...branches.map((branch) => ({ ...branch, required: [] })),
-    { required: required ?? [] },
+    ...branches.map((branch) => new Map([...branch].filter(([keyword]) => keyword === 'properties'))),
+    new Map([['required', required ?? []]]),
+    told,
   ]);
-}
-
-/** Where a schema's own rules end and how much of it is left to walk. */
-interface Walk {
-  readonly root: JsonObject;
-  /** Shared by all branches: references can multiply without end. */
-  readonly budget: { nodes: number };
-  readonly references: number;
-  readonly depth: number;
-}
-
-function flatten(schema: unknown, walk: Walk): JsonObject {
-  if (!isJsonObject(schema)) return {}; // true and false
-  if (walk.references > MAX_REFERENCES || walk.depth > MAX_DEPTH || walk.budget.nodes-- <= 0) {
-    return { type: 'object', description: 'Nested further in the same form.' };
-  }
-  const inner = { ...walk, depth: walk.depth + 1 };
-  const { $ref, allOf, ...own } = schema;
-  if (typeof $ref === 'string') {
-    const referred = { ...inner, references: walk.references + 1 };
-    return mergeAll([flatten(resolve($ref, walk.root), referred), flatten(own, inner)]);
-  }
-  if (Array.isArray(allOf)) {
-    return mergeAll([own, ...(allOf as unknown[])].map((part) => flatten(part, inner)));
-  }
-  return flattenOwn(own, inner);
-}
-
-function flattenOwn(schema: JsonObject, inner: Walk): JsonObject {
-  const flat: Record<string, unknown> = {};
-  const type = typeOf(schema);
-  if (type !== undefined) flat.type = type;
-  const description = describe(schema);
-  if (description !== '') flat.description = description;
-  if ('const' in schema) flat.enum = [schema.const];
-  else if (Array.isArray(schema.enum)) flat.enum = schema.enum;
-  if (isJsonObject(schema.properties)) {
-    flat.properties = Object.fromEntries(
-      Object.entries(schema.properties).map(([name, value]) => [name, flatten(value, inner)]),
-    );
-  }
-  if (Array.isArray(schema.required)) flat.required = stringsOf(schema.required);
-  if (schema.items !== undefined) flat.items = flatten(schema.items, inner);
-  const alternatives = schema.anyOf ?? schema.oneOf;
-  if (Array.isArray(alternatives)) {
-    flat.anyOf = alternatives.map((branch: unknown) => flatten(branch, inner));
-  }
-  return flat;
-}
-
-/** Follows `#/$defs/…` and the like inside the same schema; elsewhere is nowhere. */
-function resolve(reference: string, root: JsonObject): unknown {
-  if (!reference.startsWith('#')) return {};
-  let value: unknown = root;
-  for (const step of reference.slice(1).split('/').filter(Boolean)) {
-    if (!isJsonObject(value)) return {};
-    value = value[step.replace(/~1/g, '/').replace(/~0/g, '~')];
-  }
-  return value;
-}
-
-function typeOf(schema: JsonObject): unknown {
-  const type = schema.type ?? (isJsonObject(schema.properties) ? 'object' : undefined);
-  if (schema.nullable !== true || type === undefined) return type;
-  const types: unknown[] = Array.isArray(type) ? type : [type];
-  return types.includes('null') ? types : [...types, 'null'];
-}
-
-function describe(schema: JsonObject): string {
-  const rules = TOLD_RULES.filter((rule) => schema[rule] !== undefined).map(
-    (rule) => `${rule}: ${JSON.stringify(schema[rule])}`,
-  );
-  const own = typeof schema.description === 'string' ? schema.description : '';
-  return rules.length === 0 ? own : `${own} (${rules.join(', ')})`.trimStart();
-}
-
-/** Later schemas win; properties and required names are united. */
-function mergeAll(schemas: readonly JsonObject[]): JsonObject {
-  return schemas.reduce<JsonObject>((merged, schema) => {
-    const both: Record<string, unknown> = { ...merged, ...schema };
-    if (isJsonObject(merged.properties) && isJsonObject(schema.properties)) {
-      both.properties = { ...merged.properties, ...schema.properties };
-    }
-    const required = new Set([...stringsOf(merged.required), ...stringsOf(schema.required)]);
-    if (required.size > 0) both.required = [...required];
-    return both;
-  }, {});
-}
-
-function stringsOf(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
