@@ -63,6 +63,10 @@ export interface UpstreamModel {
   readonly capabilities?: readonly string[];
   /** The model's own stop strings, which a request's stop would replace. */
   readonly stops?: readonly string[];
+  /** What the model is told before a conversation that has no system message of its own. */
+  readonly system?: string;
+  /** Another server than this one runs it. */
+  readonly isRemote?: boolean;
 }
 
 /** A backend with what the gateway calls the model there. */

@@ -108,11 +108,13 @@ async function show(client: Ollama, model: string): Promise<Partial<UpstreamMode
   } catch {
     return undefined;
   }
-  const { capabilities, details, parameters } = answer;
+  const { capabilities, details, parameters, system } = answer;
   return {
     ...(capabilities && { capabilities }),
     ...(details?.family && { family: details.family }),
     stops: stopsOf(parameters ?? ''),
+    ...(system && { system }),
+    ...('remote_model' in answer && answer.remote_model ? { isRemote: true } : {}),
   };
 }
 

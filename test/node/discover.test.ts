@@ -46,6 +46,17 @@ describe('discovery', () => {
     ]);
   });
 
+  it('of Ollama learns what a model is told first, and who else runs it', async () => {
+    const described = { system: 'You are a pirate.', remote_model: 'x', remote_host: 'https://ollama.com' };
+    const backend = await setup.backend(() => undefined, { described });
+    const { models } = await discover('ollama', backend.url);
+    expect(models.get('m')).toMatchObject({ system: 'You are a pirate.', isRemote: true });
+    const plain = await setup.backend(() => undefined);
+    const other = (await discover('ollama', plain.url)).models.get('m');
+    expect(other).not.toHaveProperty('isRemote');
+    expect(other).not.toHaveProperty('system');
+  });
+
   it('of an OpenAI-compatible server learns its models', async () => {
     const backend = await setup.backend(() => undefined, { models: ['a/b', 'c'] });
     const { models } = await discover('vllm', backend.url);

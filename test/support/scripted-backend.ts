@@ -48,6 +48,8 @@ export interface ScriptedOptions {
   readonly capabilities?: readonly string[];
   /** Ollama's `/api/show` parameters text. */
   readonly parameters?: string;
+  /** What else `/api/show` tells. */
+  readonly described?: object;
   readonly port?: number;
   /** With the certificate of certificate.ts. */
   readonly isEncrypted?: boolean;
@@ -60,6 +62,7 @@ export async function startScriptedBackend(
     models = ['m'],
     capabilities = ['completion', 'tools', 'vision', 'thinking'],
     parameters = '',
+    described = {},
     port = 0,
     isEncrypted = false,
   }: ScriptedOptions = {},
@@ -72,7 +75,7 @@ export async function startScriptedBackend(
     'GET /api/version': () => ({ version: '0.33.0' }),
     'GET /api/tags': () => ({ models: models.map(tagOf) }),
     'GET /api/ps': () => ({ models: [] }),
-    'POST /api/show': () => ({ capabilities, parameters, details: { family: 'test' } }),
+    'POST /api/show': () => ({ capabilities, parameters, details: { family: 'test' }, ...described }),
     'GET /health': () => ({}),
     'GET /metrics': () => ({}),
     'GET /v1/models': () => ({

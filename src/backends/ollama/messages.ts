@@ -2,6 +2,7 @@
 
 import type { Message } from 'ollama';
 import { toolName, type ChatMessage, type ChatRequest, type Content } from '../../core/chat.ts';
+import type { Target } from '../../core/fleet.ts';
 import { isJsonObject, parseJson } from '../../core/json.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
 import { mediaOf, NO_IMAGES, type Images } from './media.ts';
@@ -17,26 +18,44 @@ interface OllamaMessage extends Omit<Message, 'tool_calls' | 'images'> {
  * Text and no objects, so that the arguments of earlier calls go back to the last digit as they
  * came. `note` is told to the model with the system's own words.
  */
-export function printMessages({ body, images = NO_IMAGES, prefill }: ChatRequest, note = ''): string {
+export function printMessages(chat: ChatRequest, target: Target, note = ''): string {
+  const { body, images = NO_IMAGES, prefill } = chat;
+  const { messages } = body;
+  const spoken = isRemote(target) && messages.every(isSystem) ? messages.length - 1 : -1;
+  const [opening] = messages;
+  const noted = note !== '' && opening && isSystem(opening) ? 0 : -1;
   /** Call id → function name: Ollama's templates want the name with the result. */
   const callNames = new Map<string, string>();
-  const printed = withNote(body.messages, note).map((message, index) => {
+  const printed = messages.map((message, index) => {
     for (const call of message.tool_calls ?? []) callNames.set(call.id, toolName(call));
-    return message.role === 'assistant'
-      ? printAssistantMessage(message)
-      : JSON.stringify(toOllamaMessage(message, index, callNames, images));
+    if (message.role === 'assistant') return printAssistantMessage(message);
+    const ours = toOllamaMessage(message, index, callNames, images);
+    return JSON.stringify({
+      ...ours,
+      ...(index === noted && { content: `${ours.content}\n\n${note}` }),
+      ...(index === spoken && { role: 'user' }),
+    });
   });
+  if (note !== '' && noted < 0) printed.unshift(systemMessage(note, target));
   // Ollama goes on with a last message of the assistant.
   if (prefill !== undefined) printed.push(`{"role":"assistant","content":${decodeUtf8(prefill)}}`);
   return `[${printed.join(',')}]`;
 }
 
-function withNote(messages: readonly ChatMessage[], note: string): readonly ChatMessage[] {
-  if (note === '') return messages;
-  const [first, ...others] = messages;
-  return first?.role === 'system' || first?.role === 'developer'
-    ? [{ ...first, content: `${textOf(first.content)}\n\n${note}` }, ...others]
-    : [{ role: 'system', content: note }, ...messages];
+/** `developer` too: most templates drop that role. */
+function isSystem({ role }: ChatMessage): boolean {
+  return role === 'system' || role === 'developer';
+}
+
+/** With the model's own words, which Ollama says only when the request has none. */
+function systemMessage(note: string, { model }: Target): string {
+  const content = model?.system ? `${model.system}\n\n${note}` : note;
+  return JSON.stringify({ role: 'system', content });
+}
+
+/** Run by Ollama Cloud, which says nothing at all when nobody but the system has spoken. */
+function isRemote({ model, upstreamModel }: Target): boolean {
+  return model?.isRemote === true || /[:-]cloud$/.test(upstreamModel);
 }
 
 function toOllamaMessage(
@@ -59,7 +78,6 @@ function toOllamaMessage(
       return { role: 'tool', content, ...(name && { tool_name: name }), tool_call_id: id };
     }
     default:
-      // `developer` too: most templates drop that role.
       return { role: 'system', content };
   }
 }

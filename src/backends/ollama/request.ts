@@ -40,7 +40,7 @@ export function toOllamaChat(chat: ChatRequest, target: Target): UpstreamRequest
     ...fields,
   } satisfies Omit<OllamaChatRequest, 'think' | 'tools' | 'messages' | 'format'> & JsonObject;
   const members = new Map([
-    ['messages', printMessages(chat, texts.note)],
+    ['messages', printMessages(chat, target, texts.note)],
     ...(texts.tools === undefined ? [] : [['tools', texts.tools] as const]),
     ...(texts.format === undefined ? [] : [['format', texts.format] as const]),
   ]);
