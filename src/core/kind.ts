@@ -18,6 +18,8 @@ export interface AnswerShape {
   /** As the client named it. */
   readonly model: string;
   readonly fingerprint: string;
+  /** What the answer says of `service_tier`, where the backend says nothing; undefined: nothing was asked. */
+  readonly serviceTier?: 'default' | undefined;
   readonly isStream: boolean;
   /** Which of several answers to one request this is. */
   readonly index: number;

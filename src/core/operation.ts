@@ -83,6 +83,8 @@ export interface SurfaceContext {
   /** Random characters for an id, at least 24. */
   readonly newId: () => string;
   readonly reasoningKeys: ReasoningKeys;
+  /** Parameters without effect are refused; what is left out has OpenAI's own default. */
+  readonly isStrict: boolean;
   /** Answers that break off are gone on with by another backend. */
   readonly isRescueOn: boolean;
   readonly limits: DecodeLimits & {

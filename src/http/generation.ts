@@ -20,7 +20,7 @@ export interface Generation {
   /** undefined: the operator has no key, and no endpoints. */
   readonly adminKeyring: Keyring | undefined;
   readonly admission: Admission;
-  readonly surfaces: SurfaceContext;
+  readonly surfaces: Omit<SurfaceContext, 'isStrict'>;
   /** Parameters without effect are refused; a client can ask for it with `x-gateway-strict: true`. */
   readonly isStrict: boolean;
   /** Of a request's body. */

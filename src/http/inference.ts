@@ -2,6 +2,7 @@
 
 import type { RequestHandler } from 'express';
 import type { ServerResponse } from 'node:http';
+import { GatewayError } from '../core/errors.ts';
 import type { ExchangeRecord, Meter, Relay } from '../core/exchange.ts';
 import type { Surface } from '../core/operation.ts';
 import { clientOf } from './authenticate.ts';
@@ -31,12 +32,13 @@ async function begin(
 ): Promise<{ record: Promise<ExchangeRecord>; relay: Relay }> {
   const { id, startedMs, generation } = context;
   const client = clientOf(context);
-  const operation = surface.toOperation(json, generation.surfaces);
+  const { headers } = res.req;
+  const isStrict = wantsStrict(headers['x-gateway-strict']) || generation.isStrict;
+  const operation = surface.toOperation(json, { ...generation.surfaces, isStrict });
   checkNamedModels(json, client, generation.catalog, false);
   const { model, isStream, estimateTokens } = operation;
   const permit = await generation.admission.admit({ client, model, estimateTokens });
   for (const [name, value] of Object.entries(permit.headers)) res.setHeader(name, value);
-  const { headers } = res.req;
   const relay = createRelay(res, isStream);
   const record = generation.dispatch.run({
     id,
@@ -44,13 +46,24 @@ async function begin(
     deadlineMs: startedMs + patienceOf(headers['x-stainless-timeout']),
     surface,
     isStream,
-    isStrict: generation.isStrict || headers['x-gateway-strict'] === 'true',
+    isStrict,
     operation,
     relay,
     startedMs,
   });
   void record.then(permit.settle);
   return { record, relay };
+}
+
+/** Throws GatewayError (400) for a wish that nobody could tell from the other one. */
+function wantsStrict(header: string | string[] | undefined): boolean {
+  const wish = String(header ?? 'false').toLowerCase();
+  if (wish === 'true' || wish === 'false') return wish === 'true';
+  throw new GatewayError('invalid_request', {
+    message: "Invalid header 'x-gateway-strict': supported values are 'true' and 'false'.",
+    param: 'x-gateway-strict',
+    code: 'invalid_value',
+  });
 }
 
 /** Milliseconds for which OpenAI's SDKs say they wait for an answer to begin; they send seconds. */

@@ -30,6 +30,8 @@ interface Choice {
 }
 interface Payload {
   readonly id: string;
+  readonly system_fingerprint?: string;
+  readonly service_tier?: string;
   readonly choices: readonly Choice[];
   readonly usage?: { prompt_tokens: number; completion_tokens: number } | null;
 }
@@ -193,6 +195,86 @@ backends:
     await Promise.all(calls.map(({ closed }) => closed));
     await eventually(() => inFlight(gateway) === 0);
   });
+});
+
+describe('the chunk with the usage of two answers', () => {
+  const COUNTED = {
+    n: 2,
+    seed: 7,
+    stream: true,
+    stream_options: { include_usage: true },
+    service_tier: 'flex',
+  };
+
+  it('has the fingerprint and the tier of the others', async () => {
+    const backend = await setup.backend(sayingSeed);
+    const gateway = await setup.gateway({ env: { OLLAMA_BASE_URL: backend.url } });
+    const { events } = await readStream(await gateway.chat(COUNTED));
+    const chunks = events.filter((event) => event !== '[DONE]') as Payload[];
+    const fingerprints = new Set(chunks.map(({ system_fingerprint: fingerprint }) => fingerprint));
+    expect([...fingerprints]).toEqual([expect.stringMatching(/^fp_/)]);
+    expect(new Set(chunks.map(({ service_tier: tier }) => tier))).toEqual(new Set(['default']));
+  });
+
+  it('has no fingerprint when two models answered, and neither has the answer in one piece', async () => {
+    const one = await setup.backend(sayingSeed);
+    const other = await setup.backend(sayingSeed);
+    const gateway = await setup.gateway({
+      file: `
+backends:
+  - { name: one, kind: ollama, url: "${one.url}", maxConcurrency: 1 }
+  - { name: other, kind: ollama, url: "${other.url}", maxConcurrency: 1 }
+models: { x: { targets: [{ backend: one, model: a }, { backend: other, model: b }] } }`,
+    });
+    const { events } = await readStream(await gateway.chat({ ...COUNTED, model: 'x' }));
+    expect(one.calls.length + other.calls.length).toBe(2);
+    expect(one.calls).toHaveLength(1);
+    expect(events.at(-2)).not.toHaveProperty('system_fingerprint');
+    const whole = await (await gateway.chat({ n: 2, seed: 7, model: 'x' })).json();
+    expect(whole).not.toHaveProperty('system_fingerprint');
+    expect(whole).toMatchObject({ choices: [{ index: 0 }, { index: 1 }] });
+  });
+
+  it('of text completions has the fingerprint of the others', async () => {
+    const backend = await setup.backend((call) => {
+      call.end(`${JSON.stringify({ response: 'x', done: true, done_reason: 'stop', eval_count: 1 })}\n`);
+    });
+    const gateway = await setup.gateway({ env: { OLLAMA_BASE_URL: backend.url } });
+    const response = await fetch(`${gateway.url}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model: 'm',
+        prompt: ['a', 'b'],
+        stream: true,
+        stream_options: { include_usage: true },
+      }),
+    });
+    const chunks = parseStream(await response.text()).events.filter(
+      (event) => event !== '[DONE]',
+    ) as Payload[];
+    const fingerprints = new Set(chunks.map(({ system_fingerprint: fingerprint }) => fingerprint));
+    expect([...fingerprints]).toEqual([expect.stringMatching(/^fp_/)]);
+    expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { completion_tokens: 2 } });
+  });
+});
+
+describe('service_tier', () => {
+  it.each([true, false])(
+    'is told to be the default one, if the request has one (stream: %s)',
+    async (stream) => {
+      const backend = await setup.backend(saying('x'));
+      const gateway = await setup.gateway({ env: { OLLAMA_BASE_URL: backend.url } });
+      expect(await (await gateway.chat({ stream, service_tier: 'auto' })).text()).toContain(
+        '"service_tier":"default"',
+      );
+      for (const tier of [null, undefined]) {
+        expect(await (await gateway.chat({ stream, service_tier: tier })).text()).not.toContain(
+          'service_tier',
+        );
+      }
+    },
+  );
 });
 
 it('more answers than the gateway gives are refused', async () => {

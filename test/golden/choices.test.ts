@@ -20,6 +20,7 @@ const CONTEXT = {
   wallClock: () => 0,
   newId: () => 'ID',
   reasoningKeys: 'both' as const,
+  isStrict: false,
   isRescueOn: false,
   limits: { maxRecordBytes: 1 << 20, maxResponseBytes: 1 << 20, maxChoices: 8 },
 };

@@ -18,6 +18,11 @@ export type Message = ChatCompletion.Choice['message'] & ReasoningFields;
 export type Chunk = Omit<ChatCompletionChunk, 'choices'> & { choices: ChunkChoice[] };
 type ChunkChoice = Omit<ChatCompletionChunk.Choice, 'delta'> & { delta: Delta };
 
+/** What the last chunk of an answer has of its shape; of several models there is no one fingerprint. */
+export type Head = Pick<AnswerShape, 'id' | 'created' | 'model' | 'serviceTier'> & {
+  readonly fingerprint?: string | undefined;
+};
+
 export function toChunk(
   shape: AnswerShape,
   delta: Delta,
@@ -30,6 +35,7 @@ export function toChunk(
     created: shape.created,
     model: shape.model,
     system_fingerprint: shape.fingerprint,
+    ...(shape.serviceTier && { service_tier: shape.serviceTier }),
     choices: [
       { index: shape.index, delta, ...(shape.logprobs && { logprobs }), finish_reason: finishReason },
     ],
@@ -38,18 +44,14 @@ export function toChunk(
 }
 
 /** The extra last chunk that a client asked for with `stream_options.include_usage`. */
-export function toUsageEvent(
-  { id, created }: Pick<AnswerShape, 'id' | 'created'>,
-  model: string,
-  usage: Usage,
-  fingerprint?: string,
-): string {
+export function toUsageEvent({ id, created, model, fingerprint, serviceTier }: Head, usage: Usage): string {
   const chunk: Chunk = {
     id,
     object: 'chat.completion.chunk',
     created,
     model,
     ...(fingerprint !== undefined && { system_fingerprint: fingerprint }),
+    ...(serviceTier && { service_tier: serviceTier }),
     choices: [],
     usage: toUsageObject(usage),
   };

@@ -7,7 +7,8 @@ import type { ByteText, Usage } from '../../core/stream.ts';
 import { printMembers, sliceMembers } from '../../wire/json-slice.ts';
 import { decodeUtf8, encodeUtf8 } from '../../wire/utf8.ts';
 import { toUsageObject } from '../usage.ts';
-import { toUsageEvent } from './answer.ts';
+import { createCommonFingerprint, fingerprintOf } from '../fingerprint.ts';
+import { toUsageEvent, type Head } from './answer.ts';
 
 /** `partOf` makes the operation of one part. */
 export function splitChoices(
@@ -15,18 +16,34 @@ export function splitChoices(
   answer: Pick<AnswerShape, 'id' | 'created'>,
   partOf: (request: ChatRequest, index: number) => Operation,
 ): Split {
-  const { n, model, stream, stream_options: options } = request.body;
+  const { n, model, stream, stream_options: options, service_tier: tier } = request.body;
+  const common = createCommonFingerprint();
+
+  /** Only what an encoder of ours tells is known here; a passthrough tells the server's own. */
+  function noting(part: Operation, index: number): Operation {
+    return {
+      ...part,
+      createConverter(kind, target) {
+        common.note(index, kind.createDecoder && fingerprintOf(target, request.body));
+        return part.createConverter(kind, target);
+      },
+    };
+  }
+
   return {
-    parts: Array.from({ length: n ?? 1 }, (_, i) => partOf(toPart(request, i), i)),
+    parts: Array.from({ length: n ?? 1 }, (_, i) => noting(partOf(toPart(request, i), i), i)),
     conclude(parts) {
       const usage = joinUsages(parts);
+      const head = { ...answer, model, fingerprint: common.value(), ...(tier ? SERVICE_TIER : {}) };
       const bytes = stream
-        ? toEnd(answer, model, options?.include_usage === true ? usage : null)
+        ? toEnd(head, options?.include_usage === true ? usage : null)
         : toBody(parts, usage);
       return { bytes, usage };
     },
   };
 }
+
+const SERVICE_TIER = { serviceTier: 'default' } as const;
 
 /** The same request for one answer; with a seed each has its own, or all would be the same. */
 function toPart({ body, json, images }: ChatRequest, index: number): ChatRequest {
@@ -57,12 +74,24 @@ function joinUsages(parts: readonly PartResult[]): Usage | null {
   };
 }
 
-function toEnd(answer: Pick<AnswerShape, 'id' | 'created'>, model: string, usage: Usage | null): ByteText {
-  return `${usage ? toUsageEvent(answer, model, usage) : ''}data: [DONE]\n\n` as ByteText;
+function toEnd(head: Head, usage: Usage | null): ByteText {
+  return `${usage ? toUsageEvent(head, usage) : ''}data: [DONE]\n\n` as ByteText;
+}
+
+interface PartBody {
+  readonly choices: readonly unknown[];
+  readonly system_fingerprint?: string;
 }
 
 function toBody(parts: readonly PartResult[], usage: Usage | null): ByteText {
-  const bodies = parts.map(({ body }) => JSON.parse(decodeUtf8(body)) as { choices: unknown[] });
+  const bodies = parts.map(({ body }) => JSON.parse(decodeUtf8(body)) as PartBody);
   const choices = bodies.flatMap((body) => body.choices);
-  return encodeUtf8(JSON.stringify({ ...bodies[0], choices, ...(usage && { usage: toUsageObject(usage) }) }));
+  const fingerprints = new Set(bodies.map((body) => body.system_fingerprint));
+  const whole = {
+    ...bodies[0],
+    choices,
+    ...(usage && { usage: toUsageObject(usage) }),
+    ...(fingerprints.size > 1 && { system_fingerprint: undefined }),
+  };
+  return encodeUtf8(JSON.stringify(whole));
 }

@@ -136,7 +136,8 @@ export function toShape(
   return {
     id,
     created,
-    fingerprint: fingerprintOf(target),
+    fingerprint: fingerprintOf(target, body),
+    serviceTier: body.service_tier ? 'default' : undefined,
     ...(transcript && transcript.pieces > 0 && transcript.identity),
     model: body.model,
     isStream: body.stream === true,

@@ -91,6 +91,7 @@ export function createResultEncoder(shape: AnswerShape, limits: DecodeLimits): E
       ],
       ...(usage !== null && { usage: toUsageObject(usage) }),
       system_fingerprint: shape.fingerprint,
+      ...(shape.serviceTier && { service_tier: shape.serviceTier }),
     };
     const pieces = splitAtHoles(body);
     // In the order of the holes above.

@@ -73,7 +73,7 @@ export function createStreamEncoder(shape: AnswerShape): Encoder {
       emit(state, toChunk(shape, {}, isLegacyCall ? 'function_call' : reason));
       if (shape.isPart) return;
       if (shape.includeUsage && usage !== null) {
-        state.out += toUsageEvent(shape, shape.model, continuedUsage(usage, saidBefore), shape.fingerprint);
+        state.out += toUsageEvent(shape, continuedUsage(usage, saidBefore));
       }
       state.out += DONE;
     },

@@ -14,7 +14,9 @@ export function createEncoder(shape: CompletionShape, limits: DecodeLimits): Enc
 }
 
 /** Parts of one answer may come from several models, and then have no fingerprint together. */
-type Head = Pick<CompletionShape, 'id' | 'created' | 'model'> & Partial<Pick<CompletionShape, 'fingerprint'>>;
+export type Head = Pick<CompletionShape, 'id' | 'created' | 'model'> & {
+  readonly fingerprint?: string | undefined;
+};
 
 /** The fields that all chunks and the whole answer have. */
 function headOf({ id, created, model, fingerprint }: Head): object {

@@ -7,10 +7,10 @@ import type { Target } from '../../core/fleet.ts';
 import type { ByteText, Usage } from '../../core/stream.ts';
 import { decodeUtf8, encodeUtf8 } from '../../wire/utf8.ts';
 import { charactersOf, estimateTokens } from '../estimate.ts';
-import { fingerprintOf } from '../fingerprint.ts';
+import { createCommonFingerprint, fingerprintOf } from '../fingerprint.ts';
 import { decodeTexts } from '../texts.ts';
 import { toUsageObject } from '../usage.ts';
-import { createEncoder, toUsageEvent } from './encoder.ts';
+import { createEncoder, toUsageEvent, type Head } from './encoder.ts';
 
 /** Prompts times answers of one request. */
 const MAX_ANSWERS = 128;
@@ -22,8 +22,12 @@ interface Answer {
   readonly created: number;
 }
 
+/** OpenAI's default, where it must be kept to the letter; the models behind the gateway have none of their own. */
+const STRICT_MAX_TOKENS = 16;
+
 /** Throws GatewayError (400) for more answers than the gateway gives. */
-export function createCompletionOperation(request: CompletionRequest, context: SurfaceContext): Operation {
+export function createCompletionOperation(given: CompletionRequest, context: SurfaceContext): Operation {
+  const request = context.isStrict ? withLimit(given) : given;
   const { body, prompts } = request;
   const { maxChoices } = context.limits;
   if ((body.n ?? 1) > maxChoices) {
@@ -42,6 +46,16 @@ export function createCompletionOperation(request: CompletionRequest, context: S
   }
   const answer = { id: `cmpl-${context.newId()}`, created: Math.floor(context.wallClock() / 1000) };
   return toOperation(request, answer, context);
+}
+
+function withLimit(request: CompletionRequest): CompletionRequest {
+  const { body, members } = request;
+  if (body.max_tokens !== null && body.max_tokens !== undefined) return request;
+  return {
+    ...request,
+    body: { ...body, max_tokens: STRICT_MAX_TOKENS },
+    members: new Map(members).set('max_tokens', String(STRICT_MAX_TOKENS)),
+  };
 }
 
 function estimateCompletion({ body, prompts }: CompletionRequest): number {
@@ -92,7 +106,7 @@ function toShape(request: CompletionRequest, answer: Answer, target: Target, par
   return {
     ...answer,
     model: body.model,
-    fingerprint: fingerprintOf(target),
+    fingerprint: fingerprintOf(target, body),
     isStream: body.stream === true,
     includeUsage: body.stream_options?.include_usage === true,
     index: part ?? 0,
@@ -108,13 +122,28 @@ function splitAnswers(request: CompletionRequest, answer: Answer, context: Surfa
   const { body, prompts } = request;
   const n = body.n ?? 1;
   const count = prompts.length * n;
+  const common = createCommonFingerprint();
+
+  function partAt(i: number): Operation {
+    const part = toOperation(toPart(request, Math.floor(i / n), i % n), answer, context, i);
+    return {
+      ...part,
+      createConverter(kind, target) {
+        common.note(i, fingerprintOf(target, body));
+        return part.createConverter(kind, target);
+      },
+    };
+  }
+
   return {
-    parts: Array.from({ length: count }, (_, i) =>
-      toOperation(toPart(request, Math.floor(i / n), i % n), answer, context, i),
-    ),
+    parts: Array.from({ length: count }, (_, i) => partAt(i)),
     conclude(parts) {
       const usage = joinUsages(parts, n);
-      return { bytes: body.stream === true ? toEnd(request, answer, usage) : toBody(parts, usage), usage };
+      const head = { ...answer, model: body.model, fingerprint: common.value() };
+      return {
+        bytes: body.stream === true ? toEnd(request, head, usage) : toBody(head, parts, usage),
+        usage,
+      };
     },
   };
 }
@@ -162,14 +191,19 @@ function joinUsages(parts: readonly PartResult[], n: number): Usage | null {
   };
 }
 
-function toEnd({ body }: CompletionRequest, answer: Answer, usage: Usage | null): ByteText {
-  const head = { ...answer, model: body.model };
+function toEnd({ body }: CompletionRequest, head: Head, usage: Usage | null): ByteText {
   const isWanted = body.stream_options?.include_usage === true && usage !== null;
   return `${isWanted ? toUsageEvent(head, usage) : ''}data: [DONE]\n\n` as ByteText;
 }
 
-function toBody(parts: readonly PartResult[], usage: Usage | null): ByteText {
+function toBody({ fingerprint }: Head, parts: readonly PartResult[], usage: Usage | null): ByteText {
   const bodies = parts.map(({ body }) => JSON.parse(decodeUtf8(body)) as { choices: unknown[] });
   const choices = bodies.flatMap((body) => body.choices);
-  return encodeUtf8(JSON.stringify({ ...bodies[0], choices, ...(usage && { usage: toUsageObject(usage) }) }));
+  const whole = {
+    ...bodies[0],
+    choices,
+    system_fingerprint: fingerprint,
+    ...(usage && { usage: toUsageObject(usage) }),
+  };
+  return encodeUtf8(JSON.stringify(whole));
 }

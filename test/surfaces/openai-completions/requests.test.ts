@@ -74,6 +74,23 @@ describe('a prompt', () => {
   });
 });
 
+describe('max_tokens left out', () => {
+  it.each(['ollama', 'vllm', 'llamacpp'] as const)(
+    'is 16 for %s in a strict request, and only there',
+    (kind) => {
+      const limitOf = ({ options, max_tokens: limit }: JsonObject): unknown =>
+        kind === 'ollama' ? (options as JsonObject | undefined)?.num_predict : limit;
+      for (const body of [{}, { max_tokens: null }]) {
+        expect(limitOf(asked(operationOf(body, true), kind))).toBe(16);
+        expect(limitOf(asked(operationOf(body), kind)) ?? null).toBeNull();
+      }
+      expect(limitOf(asked(operationOf({ max_tokens: 3 }, true), kind))).toBe(3);
+      const [part] = partsOf(operationOf({ n: 2 }, true), 'ollama');
+      expect(asked(part ?? operationOf({}), 'ollama').options).toEqual({ num_predict: 16 });
+    },
+  );
+});
+
 describe('best_of above n', () => {
   it.each([
     ['ollama', { best_of: 2 }],
@@ -123,8 +140,8 @@ describe('Ollama', () => {
     expect(ignored(body)).toEqual(['options.num_ctx']);
     expect(ignored(body, { requestOptions: ['num_ctx'] })).toEqual([]);
     expect(ignored({ max_completion_tokens: 2, user: 'u', logit_bias: {} })).toEqual([
-      'user',
       'max_completion_tokens',
+      'user',
     ]);
   });
 });

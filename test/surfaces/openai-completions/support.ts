@@ -11,11 +11,12 @@ import { openaiCompletions } from '../../../src/surfaces/openai-completions/inde
 import { decodeUtf8, encodeUtf8 } from '../../../src/wire/utf8.ts';
 import { targetOf as ollamaTarget } from '../../backends/ollama/support.ts';
 
-export function operationOf(body: JsonObject): Operation {
+export function operationOf(body: JsonObject, isStrict = false): Operation {
   return openaiCompletions.toOperation(JSON.stringify({ model: 'm', prompt: 'Once', ...body }), {
     wallClock: () => 1_700_000_000_000,
     newId: () => 'ID',
     reasoningKeys: 'both',
+    isStrict,
     isRescueOn: false,
     limits: { maxRecordBytes: 1 << 20, maxResponseBytes: 1 << 24, maxChoices: 8 },
   });

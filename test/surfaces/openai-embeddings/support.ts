@@ -16,6 +16,7 @@ export function operationOf(body: JsonObject): Operation {
     wallClock: () => 0,
     newId: () => 'ID',
     reasoningKeys: 'both',
+    isStrict: false,
     isRescueOn: false,
     limits: { maxRecordBytes: 1 << 20, maxResponseBytes: MAX_RESPONSE_BYTES, maxChoices: 1 },
   });
