@@ -79,7 +79,7 @@ export interface Target {
   readonly serverVersion: string;
   /** Fixed by the operator for this model, in the words of the backend (num_ctx, keep_alive, …). */
   readonly options: JsonObject;
-  /** Options that load a model anew and that a request may set all the same. */
+  /** Options that are the operator's, and that a request may set all the same. */
   readonly requestOptions: readonly string[];
   /** Text completions go through the model's chat template. */
   readonly completionTemplate: boolean;

@@ -8,6 +8,7 @@ import type { Operation } from '../core/operation.ts';
 import type { ByteText } from '../core/stream.ts';
 import { continuedUsage } from '../core/transcript.ts';
 import type { Send, UpstreamBody } from '../core/upstream.ts';
+import { encodeUtf8 } from '../wire/utf8.ts';
 import type { Progress } from './progress.ts';
 import { pump } from './pump.ts';
 import type { Heartbeat, Watch } from './watch.ts';
@@ -24,8 +25,6 @@ const NO_HEARTBEAT: Heartbeat = { commitAfterMs: 0, everyMs: 0 };
 /** Of an error body; more than this says nothing more. */
 const MAX_ERROR_BODY_BYTES = 64 * 1024;
 const IGNORED_HEADER = 'x-gateway-ignored-params';
-/** What may stand in a header of names that clients made up. */
-const PARAM_NAME = /^[\w.-]{1,64}$/;
 const MAX_IGNORED_NAMES = 50;
 const MAX_PARAM_LENGTH = 100;
 
@@ -107,9 +106,16 @@ function tellIgnored({ isStrict, relay }: Exchange, names: readonly string[]): v
       param: first.slice(0, MAX_PARAM_LENGTH),
     });
   }
-  // Names of unknown parameters are the client's own words: only what may stand in a header.
-  const printable = names.filter((name) => PARAM_NAME.test(name)).slice(0, MAX_IGNORED_NAMES);
-  relay.header(IGNORED_HEADER, printable.join(', '));
+  relay.header(IGNORED_HEADER, names.slice(0, MAX_IGNORED_NAMES).map(toHeaderItem).join(', '));
+}
+
+/** Names of unknown parameters are the client's own words: what may not stand in a header is percent-encoded. */
+function toHeaderItem(name: string): string {
+  const bytes = encodeUtf8(name === '' ? '""' : name.slice(0, MAX_PARAM_LENGTH));
+  return bytes.replace(
+    /[^\w.[\]-]/g,
+    (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  );
 }
 
 function readErrorBody(body: UpstreamBody): Promise<ByteText> {

@@ -31,10 +31,14 @@ function refused(message: string): GatewayError {
   return new GatewayError('invalid_request', { message });
 }
 
-/** Throws GatewayError (400) for the first field at fault. */
-export function validate<T>(schema: z.ZodType<T>, body: JsonObject): T {
+/**
+ * The body as it was sent, but for white space around the model's name: a schema would leave out
+ * `__proto__` and put the members that it knows first. Throws GatewayError (400) for the first field
+ * at fault.
+ */
+export function validate<T extends { readonly model: string }>(schema: z.ZodType<T>, body: JsonObject): T {
   const result = schema.safeParse(body, { reportInput: true });
-  if (result.success) return result.data;
+  if (result.success) return { ...(body as T), model: result.data.model };
   const issue = result.error.issues[0];
   throw issue ? toError(issue, []) : new TypeError('a failed validation without an issue');
 }

@@ -1,254 +1,172 @@
-/** Nothing that a client sends is dropped in silence: every parameter of the schema, one by one. */
+/** What is named in x-gateway-ignored-params, and how. */
 
 import { describe, expect, it } from '@jest/globals';
 import type { JsonObject } from '../../src/core/json.ts';
-import { ollamaDone, type ScriptedCall } from '../support/scripted-backend.ts';
 import { createSetup } from '../support/setup.ts';
-import { find, membersOf } from './document.ts';
-import { request, tool } from './requests.ts';
-import { component } from './schemas.ts';
+import { createAsk, FORCED, STRICT } from './asking.ts';
+import { CHAT_CASES } from './effect-cases.ts';
+import { message, request, tool } from './requests.ts';
 
 const setup = createSetup();
-
-/** A value for each parameter of a chat that must make a difference somewhere. */
-const VALUES: Readonly<Record<string, unknown>> = {
-  model: 'm:latest',
-  messages: [{ role: 'user', content: 'another' }],
-  stream: true,
-  stream_options: { include_usage: true },
-  max_tokens: 7,
-  max_completion_tokens: 7,
-  temperature: 0.7,
-  top_p: 0.7,
-  frequency_penalty: 0.7,
-  presence_penalty: 0.7,
-  seed: 7,
-  stop: 'STOP',
-  n: 2,
-  logprobs: true,
-  top_logprobs: 3,
-  logit_bias: { 1: 1 },
-  response_format: { type: 'json_schema', json_schema: { name: 's', schema: { type: 'object' } } },
-  tools: [tool('f')],
-  tool_choice: 'required',
-  parallel_tool_calls: false,
-  reasoning_effort: 'low',
-  functions: [{ name: 'f' }],
-  function_call: { name: 'f' },
-  modalities: ['audio'],
-  audio: { voice: 'alloy', format: 'wav' },
-  web_search_options: {},
-  moderation: {},
-  verbosity: 'low',
-  prediction: { type: 'content', content: 'x' },
-  metadata: { a: 'b' },
-  store: true,
-  service_tier: 'flex',
-  user: 'u',
-  safety_identifier: 's',
-  prompt_cache_key: 'k',
-  prompt_cache_retention: '24h',
-};
-
-/** What must be there for the parameter to be allowed at all. */
-const COMPANIONS: Readonly<Record<string, JsonObject>> = {
-  stream_options: { stream: true },
-  top_logprobs: { logprobs: true },
-  tool_choice: { tools: [tool('f'), tool('g')] },
-  parallel_tool_calls: { tools: [tool('f')] },
-  function_call: { functions: [{ name: 'f' }, { name: 'g' }] },
-};
-
-/** One API with a value for each of its parameters. */
-interface Endpoint {
-  readonly path: string;
-  readonly schema: string;
-  readonly plain: JsonObject;
-  readonly values: Readonly<Record<string, unknown>>;
-  readonly companions: Readonly<Record<string, JsonObject>>;
-}
-
-const CHAT: Endpoint = {
-  path: '/v1/chat/completions',
-  schema: 'ChatCompletionRequest',
-  plain: request(),
-  values: VALUES,
-  companions: COMPANIONS,
-};
-
-const ENDPOINTS: readonly Endpoint[] = [
-  CHAT,
-  {
-    path: '/v1/completions',
-    schema: 'CompletionRequest',
-    plain: { model: 'm', prompt: 'hi' },
-    values: {
-      model: 'm:latest',
-      prompt: 'another',
-      stream: true,
-      stream_options: { include_usage: true },
-      suffix: 'x',
-      echo: true,
-      n: 2,
-      best_of: 2,
-      logprobs: 1,
-      max_tokens: 7,
-      temperature: 0.7,
-      top_p: 0.7,
-      frequency_penalty: 0.7,
-      presence_penalty: 0.7,
-      seed: 7,
-      stop: 'STOP',
-      logit_bias: { 1: 1 },
-      user: 'u',
-    },
-    companions: { stream_options: { stream: true } },
-  },
-  {
-    path: '/v1/embeddings',
-    schema: 'EmbeddingRequest',
-    plain: { model: 'm', input: 'hi' },
-    values: { model: 'm:latest', input: 'another', encoding_format: 'base64', dimensions: 2, user: 'u' },
-    companions: {},
-  },
-];
-
-/** Told twice by the model, so that keeping the first call only can be seen. */
-const TWO_CALLS = ollamaDone({
-  message: {
-    role: 'assistant',
-    content: 'x',
-    tool_calls: [1, 2].map(() => ({ function: { name: 'f', arguments: {} } })),
-  },
-});
-
-interface Outcome {
-  readonly status: number;
-  readonly ignored: string | null;
-  /** What the backend was asked, and the client told; without what differs from call to call. */
-  readonly asked: string;
-  readonly told: string;
-}
-
-/** Ollama's answer to whatever was asked. */
-function answerOf({ path, body }: ScriptedCall): string {
-  if (path === '/api/embed') return JSON.stringify({ embeddings: [[0.5, 1]], prompt_eval_count: 1 });
-  if (path === '/api/generate')
-    return `${JSON.stringify({ response: 'x', done: true, done_reason: 'stop' })}\n`;
-  // A model that was made to print a call prints one.
-  const isForced = 'format' in body && body.tools === undefined;
-  return isForced
-    ? ollamaDone({ message: { role: 'assistant', content: '{"name":"f","arguments":{}}' } })
-    : TWO_CALLS;
-}
+const ask = createAsk(setup);
+const user = (part: JsonObject): JsonObject => message({ role: 'user', content: [part] });
 
 describe('on Ollama', () => {
-  async function ask(
-    body: JsonObject,
-    headers: Readonly<Record<string, string>> = {},
-    path = CHAT.path,
-  ): Promise<Outcome> {
-    const calls: ScriptedCall[] = [];
-    const capabilities = ['completion', 'embedding', 'insert', 'tools', 'vision', 'thinking'];
-    const backend = await setup.backend(
-      (call) => {
-        calls.push(call);
-        call.end(answerOf(call));
-      },
-      { capabilities },
-    );
-    const { url } = await setup.gateway({ env: { OLLAMA_BASE_URL: backend.url } });
-    const response = await fetch(url + path, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...headers },
-      body: JSON.stringify(body),
-    });
-    const told = (await response.text()).replace(/"(id|created)":("[^"]*"|\d+)/g, '');
-    return {
-      status: response.status,
-      ignored: response.headers.get('x-gateway-ignored-params'),
-      asked: calls.map(({ bodyText }) => bodyText).join('\n'),
-      told,
-    };
-  }
-
-  describe.each(ENDPOINTS)('$path', ({ path, schema, plain, values, companions }) => {
-    it.each(membersOf(find(['properties'], component(schema))))(
-      '%s is mapped, emulated, refused or named',
-      async (name) => {
-        expect(values).toHaveProperty(name);
-        const without = { ...plain, ...companions[name] };
-        const before = await ask(without, {}, path);
-        expect(before.status).toBe(200);
-        const { status, ignored, asked, told } = await ask({ ...without, [name]: values[name] }, {}, path);
-        const isNamed = (ignored ?? '').split(', ').includes(name);
-        const hasEffect = asked !== before.asked || told !== before.told;
-        if (status === 400)
-          expect(JSON.parse(told)).toMatchObject({ error: { param: expect.stringContaining(name) } });
-        else expect({ name, isNamed: !hasEffect, status }).toEqual({ name, isNamed, status: 200 });
-      },
-    );
-  });
-
-  it.each([
-    ['an unknown one', { flux: 1 }, 'flux'],
+  it.each<readonly [string, JsonObject, string]>([
+    ['an unknown parameter', { flux: 1 }, 'flux'],
+    [
+      'one that has the name of what all objects have',
+      { constructor: 1, valueOf: 'x' },
+      'constructor, valueOf',
+    ],
     ['a load-time option', { num_ctx: 4096 }, 'num_ctx'],
     ['a load-time option inside options', { options: { num_ctx: 4096, top_k: 3 } }, 'options.num_ctx'],
-    ['max_tokens beside max_completion_tokens', { max_tokens: 1, max_completion_tokens: 2 }, 'max_tokens'],
     ['several', { store: true, user: 'u' }, 'store, user'],
-    ['a name that is no header value', { 'a\r\nb': 1, user: 'u' }, 'user'],
+    ['a name that is no header value', { 'a\r\nb': 1, user: 'u' }, 'a%0D%0Ab, user'],
+    ['a name in another script', { größe: 1 }, 'gr%C3%B6%C3%9Fe'],
+    ['a name with a comma and a slash', { 'a, b/c': 1 }, 'a%2C%20b%2Fc'],
+    ['a long name', { ['x'.repeat(65)]: 1 }, 'x'.repeat(65)],
+    ['a name that is no text', { '\ud800': 1 }, '%EF%BF%BD'],
+    ['a name that is empty', { '': 1 }, '%22%22'],
+    [
+      'a member of a part',
+      user({ type: 'text', text: 'x', cache_control: {}, flux: 1 }),
+      'messages[0].content[0].flux',
+    ],
+    [
+      'each kind of place once',
+      { messages: [1, 2].map(() => ({ role: 'user', name: 'n', content: 'x' })) },
+      'messages[0].name',
+    ],
+    [
+      'a schema beside the type text',
+      { response_format: { type: 'text', json_schema: { name: 'a' } } },
+      'response_format.json_schema',
+    ],
+    ['a wish of OpenRouter’s', { reasoning: { max_tokens: 100, effort: 'low' } }, 'reasoning.max_tokens'],
+    ['an argument of a template', { chat_template_kwargs: { foo: 1 } }, 'chat_template_kwargs.foo'],
   ])('%s is named', async (_, members, names) => {
     expect(await ask(request(members))).toMatchObject({ status: 200, ignored: names });
   });
 
-  it('a strict request is refused instead', async () => {
-    const outcome = await ask(request({ user: 'u' }), { 'x-gateway-strict': 'true' });
-    expect(outcome).toMatchObject({ status: 400, ignored: null });
-    expect(JSON.parse(outcome.told)).toMatchObject({
+  it('a name that JavaScript cannot print is named', async () => {
+    const body = JSON.stringify(request()).replace('{', '{"__proto__":{"a":1},');
+    expect(await ask(body)).toMatchObject({ status: 200, ignored: '__proto__' });
+  });
+
+  it('no more than fifty names are told of any number', async () => {
+    const many = Object.fromEntries(Array.from({ length: 9000 }, (_, i) => [`k${String(i)}`, 1]));
+    const { status, ignored } = await ask(request(many));
+    expect(status).toBe(200);
+    expect(ignored?.split(', ')).toHaveLength(50);
+  });
+
+  it.each<readonly [string, JsonObject]>([
+    ['that say the same', { max_tokens: 2, max_completion_tokens: 2, reasoning_effort: 'low', think: 'low' }],
+    ['that are null or empty', { options: { foo: null, top_k: null }, metadata: {}, tools: [], user: null }],
+    [
+      'that ask for what is done anyway',
+      { store: false, stream: true, stream_options: { include_obfuscation: false } },
+    ],
+    [
+      'of an answer that was sent back',
+      {
+        messages: [
+          {
+            role: 'assistant',
+            content: 'a',
+            refusal: null,
+            annotations: [],
+            reasoning: 'Hm',
+            reasoning_content: 'Hm',
+          },
+          { role: 'user', content: 'q' },
+        ],
+      },
+    ],
+    [
+      'of a function that is held to its schema',
+      { ...FORCED, tools: [{ type: 'function', function: { name: 'f', strict: true } }] },
+    ],
+  ])('nothing is named of places %s', async (_, members) => {
+    expect(await ask(request(members), STRICT)).toMatchObject({ status: 200, ignored: null });
+  });
+
+  it('a model that cannot think heeds the wish not to, and no other', async () => {
+    const capabilities = ['completion'];
+    expect(
+      await ask(request({ reasoning_effort: 'none', think: false }), { capabilities, ...STRICT }),
+    ).toMatchObject({
+      status: 200,
+      ignored: null,
+    });
+    expect(await ask(request({ reasoning_effort: 'low' }), { capabilities })).toMatchObject({
+      status: 200,
+      ignored: 'reasoning_effort',
+    });
+  });
+});
+
+describe('a strict request', () => {
+  it('is refused in place of being served without something', async () => {
+    expect(await ask(request({ user: 'u' }), STRICT)).toMatchObject({
+      status: 400,
+      ignored: null,
       error: { param: 'user', code: 'unsupported_parameter' },
+    });
+    const named = message({ role: 'user', name: 'n', content: 'x' });
+    expect(await ask(named, STRICT)).toMatchObject({ status: 400, error: { param: 'messages[0].name' } });
+  });
+
+  it.each(['true', 'True', 'TRUE'])('is one that says %s', async (value) => {
+    const headers = { 'x-gateway-strict': value };
+    expect(await ask(request({ user: 'u' }), { headers })).toMatchObject({
+      status: 400,
+      error: { param: 'user' },
     });
   });
 
-  it('sampling options of its own are passed on, with checked types', async () => {
-    const { asked, ignored } = await ask(
-      request({ top_k: 5, repetition_penalty: 1.1, options: { min_p: 0.1 } }),
-    );
-    expect(JSON.parse(asked)).toMatchObject({ options: { top_k: 5, repeat_penalty: 1.1, min_p: 0.1 } });
-    expect(ignored).toBeNull();
-    expect(await ask(request({ top_k: 'five' }))).toMatchObject({ status: 400, asked: '' });
+  it.each(['false', 'FALSE'])('is none that says %s', async (value) => {
+    expect((await ask(request({ user: 'u' }), { headers: { 'x-gateway-strict': value } })).status).toBe(200);
   });
-});
 
-it('a load-time option that the operator allowed for the model is taken', async () => {
-  const backend = await setup.backend((call) => {
-    call.end(ollamaDone());
+  it.each(['1', 'yes', '', 'true, true'])('that says %j could be either, and is refused', async (value) => {
+    expect(await ask(request(), { headers: { 'x-gateway-strict': value } })).toMatchObject({
+      status: 400,
+      error: { param: 'x-gateway-strict', code: 'invalid_value' },
+    });
   });
-  const gateway = await setup.gateway({
-    file: `
-backends: [{ name: b, kind: ollama, url: "${backend.url}" }]
-models: { m: { requestOptions: [num_ctx], options: { num_gpu: 1 } } }`,
-  });
-  expect((await gateway.chat(request({ num_ctx: 4096, num_gpu: 99 }))).status).toBe(200);
-  expect(backend.calls[0]?.body.options).toEqual({ num_ctx: 4096, num_gpu: 1 });
 });
 
 it('a backend of the same format gets everything, and nothing is named', async () => {
-  const backend = await setup.backend((call) => {
-    const message = { role: 'assistant', content: 'x' };
-    const answer = {
-      id: 'i',
-      object: 'chat.completion',
-      created: 1,
-      model: 'm',
-      choices: [{ index: 0, message, finish_reason: 'stop' }],
-    };
-    call.res.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
+  const elsewhere = /\.|\(|^(?:stream|functions|function_call|model|n)$/;
+  const given = Object.entries(CHAT_CASES).filter(([id]) => !elsewhere.test(id));
+  const body = request({
+    ...Object.fromEntries(given.map(([id, [, other]]) => [id, other])),
+    tools: [tool('f')],
+    unknown: 1,
   });
-  const gateway = await setup.gateway({ env: { VLLM_BASE_URL: backend.url } });
-  const elsewhere = new Set(['stream', 'stream_options', 'functions', 'function_call']);
-  const body = Object.fromEntries(Object.entries(VALUES).filter(([name]) => !elsewhere.has(name)));
-  const response = await gateway.chat({ ...body, model: 'm', unknown: 1 });
-  expect(response.status).toBe(200);
-  expect(response.headers.has('x-gateway-ignored-params')).toBe(false);
-  expect(backend.calls[0]?.body).toEqual({ ...body, model: 'm', unknown: 1 });
+  expect(await ask(body, { kind: 'vllm' })).toEqual({
+    status: 200,
+    ignored: null,
+    error: undefined,
+    asked: body,
+  });
+});
+
+describe('a backend of the same format', () => {
+  it('does not get what the operator fixed otherwise, which is named', async () => {
+    const options = { kind: 'vllm', model: '{ options: { temperature: 0, seed: 7 } }' };
+    const { asked, ignored } = await ask(request({ temperature: 1.9, seed: 7 }), options);
+    expect(asked?.temperature).toBe(0);
+    expect(ignored).toBe('temperature');
+  });
+
+  it('that has one of two names for a limit gets the newer one', async () => {
+    const { asked, ignored } = await ask(request({ max_tokens: 1, max_completion_tokens: 2 }), {
+      kind: 'lmstudio',
+    });
+    expect(asked).toMatchObject({ max_tokens: 2 });
+    expect(ignored).toBe('max_tokens');
+  });
 });

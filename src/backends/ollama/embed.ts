@@ -9,22 +9,42 @@ import type { UpstreamRequest } from '../../core/upstream.ts';
 import type { ByteText, Usage } from '../../core/stream.ts';
 import { arrayAt, cutNumberArrays } from '../../wire/number-arrays.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
-import { splitFixed } from './request.ts';
+import { optionOf } from './options.ts';
+import { EMBEDDING_PARAMETERS, settleOptions, type SettledOptions } from './settle.ts';
+import { unusedOf, type Use } from './uses.ts';
 
 export const ollamaEmbedding: EmbeddingMethods = { takesTokens: false, ignoredParams, toRequest, readAnswer };
 
-const HEEDED = new Set(['model', 'encoding_format', 'dimensions']);
+const EMBEDDING_USES: Use<Target> = {
+  members: {
+    model: 'whole',
+    encoding_format: 'whole',
+    dimensions: 'whole',
+    options: { members: {}, others: allowed },
+  },
+  others: allowed,
+};
 
-function ignoredParams({ members }: EmbeddingRequest, { requestOptions }: Target): readonly string[] {
-  const isIgnored = (name: string): boolean => !requestOptions.includes(name);
-  return Array.from(members).flatMap(([name, json]) => {
-    if (json === 'null' || HEEDED.has(name)) return [];
-    const options = name === 'options' ? parseJson(json) : undefined;
-    if (!isJsonObject(options)) return isIgnored(name) ? [name] : [];
-    return Object.keys(options)
-      .filter(isIgnored)
-      .map((option) => `options.${option}`);
-  });
+/** Only what the operator allowed: nothing is sampled. */
+function allowed(name: string, target: Target): 'whole' | 'nothing' {
+  return optionOf(name, target, false) ? 'whole' : 'nothing';
+}
+
+function ignoredParams(request: EmbeddingRequest, target: Target): readonly string[] {
+  const { body, lost } = plan(request, target);
+  return [...unusedOf(body, EMBEDDING_USES, target), ...lost];
+}
+
+function plan({ members }: EmbeddingRequest, target: Target): EmbeddingPlan {
+  const lost: string[] = [];
+  const body = Object.fromEntries(Array.from(members, ([name, json]) => [name, parseJson(json)]));
+  return { body, lost, ...settleOptions(body, target, EMBEDDING_PARAMETERS, lost) };
+}
+
+interface EmbeddingPlan extends SettledOptions {
+  /** Without the inputs. */
+  readonly body: JsonObject;
+  readonly lost: readonly string[];
 }
 
 /**
@@ -40,37 +60,16 @@ function toRequest(request: EmbeddingRequest, target: Target): UpstreamRequest {
       param: 'model',
     });
   }
-  const fixed = splitFixed(target.options);
-  const options = { ...allowedOptions(request, target), ...fixed.options };
+  const { options, fields } = plan(request, target);
   const body = {
     model: target.upstreamModel,
     input: texts ? [...texts] : inputs.map(String),
     truncate: false,
     ...(dimensions !== undefined && { dimensions }),
     ...(Object.keys(options).length > 0 && { options }),
-    ...fixed.fields,
+    ...fields,
   } satisfies EmbedRequest & JsonObject;
   return { method: 'POST', path: '/api/embed', body: JSON.stringify(body) };
-}
-
-/** Options of the request that the operator allowed for the model, at the top or inside `options`. */
-function allowedOptions({ members }: EmbeddingRequest, { requestOptions }: Target): JsonObject {
-  if (requestOptions.length === 0) return {};
-  const options = parseJson(members.get('options') ?? 'null');
-  const given: Record<string, unknown> = isJsonObject(options) ? { ...options } : {};
-  for (const [name, json] of members) if (requestOptions.includes(name)) given[name] = parseJson(json);
-  const taken = Object.entries(given).filter(
-    ([name, value]) => requestOptions.includes(name) && value !== null,
-  );
-  for (const [name, value] of taken) {
-    if (typeof value === 'number' || typeof value === 'boolean') continue;
-    throw new GatewayError('invalid_request', {
-      message: `Invalid type for '${name}': expected a number.`,
-      param: name,
-      code: 'invalid_type',
-    });
-  }
-  return Object.fromEntries(taken);
 }
 
 function readAnswer(body: ByteText): EmbeddingAnswer {

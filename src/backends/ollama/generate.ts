@@ -14,14 +14,19 @@ import { createLineReader } from '../../wire/lines.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
 import { incompleteAnswer } from './failure.ts';
 import { toLogprobs } from './logprobs.ts';
-import { extraOptions, namesWithoutEffect, refuseUnsupported } from './parameters.ts';
+import { option, STREAM_OPTIONS } from './chat-uses.ts';
 import { countsOf, finishReason, isLast, parseRecord } from './record.ts';
-import { splitFixed, toOptions } from './request.ts';
-import { toThink, type Think } from './think.ts';
+import { COMPLETION_PARAMETERS, settleOptions, type SettledOptions } from './settle.ts';
+import { withoutThinking } from './think.ts';
+import { refuseUnsupported, UNSUPPORTED } from './unsupported.ts';
+import { unusedOf, type Use } from './uses.ts';
 
 export const ollamaCompletion: CompletionMethods = {
   needsTexts: ({ prompts }) => prompts.some((prompt) => typeof prompt !== 'string'),
-  ignoredParams: ({ body }, target) => namesWithoutEffect(body, target, (name) => HEEDED.has(name)),
+  ignoredParams({ body }, target) {
+    const { lost } = plan(body, target);
+    return [...unusedOf(body, COMPLETION_USES, { target }), ...lost];
+  },
   toRequest,
   createConverter(_shape, limits, createEncoder) {
     const encoder = createEncoder();
@@ -30,12 +35,11 @@ export const ollamaCompletion: CompletionMethods = {
 };
 
 /** Mapped or refused here, or emulated by the surface. */
-const HEEDED = new Set([
+const HEEDED = [
   'model',
   'prompt',
   'suffix',
   'stream',
-  'stream_options',
   'max_tokens',
   'temperature',
   'top_p',
@@ -47,7 +51,22 @@ const HEEDED = new Set([
   'stop',
   'frequency_penalty',
   'presence_penalty',
-]);
+  ...Object.keys(UNSUPPORTED),
+];
+
+const COMPLETION_USES: Use<{ readonly target: Target }> = {
+  members: {
+    ...Object.fromEntries(HEEDED.map((name) => [name, 'whole'])),
+    stream_options: STREAM_OPTIONS,
+    options: { members: {}, others: option },
+  },
+  others: option,
+};
+
+function plan(body: CompletionBody, target: Target): SettledOptions & { readonly lost: readonly string[] } {
+  const lost: string[] = [];
+  return { ...settleOptions(body, target, COMPLETION_PARAMETERS, lost), lost };
+}
 
 /**
  * Raw by default: OpenAI continues the text as it is, and editors send their own markers. A suffix
@@ -59,10 +78,9 @@ function toRequest({ body, prompts, texts }: CompletionRequest, target: Target):
   refuseUnable(body, target);
   const prompt = String((texts ?? prompts)[0]);
   if (prompt === '') throw emptyPrompt();
-  const fixed = splitFixed(target.options);
-  const options = { ...extraOptions(body, target), ...samplingOf(body, target), ...fixed.options };
+  const { options, fields } = plan(body, target);
   const isTemplated = hasSuffix(body) || target.completionTemplate;
-  const think = isTemplated ? toThink({ reasoning_effort: 'none' }, target) : undefined;
+  const think = target.options.think ?? (isTemplated ? withoutThinking(target) : undefined);
   const request = {
     model: target.upstreamModel,
     prompt,
@@ -73,18 +91,9 @@ function toRequest({ body, prompts, texts }: CompletionRequest, target: Target):
     stream: true,
     truncate: false,
     ...(Object.keys(options).length > 0 && { options }),
-    ...fixed.fields,
-  } satisfies Omit<GenerateRequest, 'think'> & { readonly think?: Think } & JsonObject;
+    ...fields,
+  } satisfies Omit<GenerateRequest, 'think'> & JsonObject;
   return { method: 'POST', path: '/api/generate', body: JSON.stringify(request) };
-}
-
-/** Not `max_completion_tokens`, which this API does not have and nobody has checked. */
-function samplingOf(body: CompletionBody, target: Target): JsonObject {
-  const { max_tokens, temperature, top_p, seed, frequency_penalty, presence_penalty, stop } = body;
-  return toOptions(
-    { max_tokens, temperature, top_p, seed, frequency_penalty, presence_penalty, stop },
-    target,
-  );
 }
 
 function hasSuffix({ suffix }: CompletionBody): boolean {

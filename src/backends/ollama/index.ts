@@ -7,8 +7,7 @@ import { ollamaEmbedding } from './embed.ts';
 import { asForcedCall, asWholeCalls } from './forced-call.ts';
 import { ollamaCompletion } from './generate.ts';
 import { ollamaFailure } from './failure.ts';
-import { ignoredParams } from './parameters.ts';
-import { toOllamaChat } from './request.ts';
+import { ignoredParams, toOllamaChat } from './request.ts';
 import { createOllamaDecoder } from './stream.ts';
 import { planTools } from './tool-choice.ts';
 

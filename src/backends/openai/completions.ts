@@ -19,6 +19,7 @@ import { printMembers } from '../../wire/json-slice.ts';
 import { encodeUtf8 } from '../../wire/utf8.ts';
 import { choicesOf, indexOf, invalidAnswer, toAnswer, toChoice } from './completion-choice.ts';
 import { toUsage, toUsageObject } from './normalise.ts';
+import { memberOf, overruledParams } from './overruled.ts';
 
 /** How compatible servers differ from OpenAI in what they accept. */
 export interface CompletionDialect {
@@ -33,8 +34,8 @@ export function createCompletionMethods({ takesTokens, isFull }: CompletionDiale
     needsTexts: ({ prompts, body }) =>
       (!takesTokens || (body.echo === true && !isFull)) &&
       prompts.some((prompt) => typeof prompt !== 'string'),
-    // All of them are passed on; what the server makes of them is its own.
-    ignoredParams: () => [],
+    // All others are passed on; what the server makes of them is its own.
+    ignoredParams: ({ body }, target) => overruledParams(target, memberOf(body)),
     toRequest: (request, target) => toRequest(request, target, { takesTokens, isFull }),
     createConverter(given, limits) {
       const shape = isFull ? { ...given, echo: '' } : given;

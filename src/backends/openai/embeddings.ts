@@ -12,6 +12,7 @@ import { arrayAt, cutNumberArrays, type Outline } from '../../wire/number-arrays
 import { decodeUtf8 } from '../../wire/utf8.ts';
 import { spokenFailure } from './failure.ts';
 import { toUsage } from './normalise.ts';
+import { overruledParams } from './overruled.ts';
 
 /** How compatible servers differ from OpenAI in what they accept. */
 export interface EmbeddingDialect {
@@ -24,8 +25,9 @@ export interface EmbeddingDialect {
 export function createEmbeddingMethods(dialect: EmbeddingDialect): EmbeddingMethods {
   return {
     takesTokens: dialect.takesTokens,
-    // All of them are passed on; what the server makes of them is its own.
-    ignoredParams: () => [],
+    // All others are passed on; what the server makes of them is its own.
+    ignoredParams: ({ members }, target) =>
+      overruledParams(target, (name) => parseJson(members.get(name) ?? 'null')),
     toRequest: (request, target) => toRequest(request, target, dialect),
     readAnswer,
   };

@@ -5,7 +5,7 @@ import { createCompletionMethods, type CompletionDialect } from './completions.t
 import { createEmbeddingMethods, type EmbeddingDialect } from './embeddings.ts';
 import { openaiFailure } from './failure.ts';
 import { createPassthrough } from './passthrough.ts';
-import { toChatCompletion, type Dialect } from './request.ts';
+import { ignoredParams, toChatCompletion, type Dialect } from './request.ts';
 
 const FULL_COMPLETIONS: CompletionDialect = { takesTokens: true, isFull: true };
 const FULL_EMBEDDINGS: EmbeddingDialect = { takesTokens: true, hasBase64: true };
@@ -20,8 +20,7 @@ function createKind(
     hasChoices: dialect.hasChoices,
     takesImageUrls: true,
     canContinue: dialect.canContinue,
-    // All of them are passed on; what the server makes of them is its own.
-    ignoredParams: () => [],
+    ignoredParams: (request, target) => ignoredParams(request, target, dialect),
     chatRequest: (request, target) => toChatCompletion(request, target, dialect),
     createPassthrough,
     completion: createCompletionMethods(completion),

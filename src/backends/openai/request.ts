@@ -6,6 +6,7 @@ import type { UpstreamRequest } from '../../core/upstream.ts';
 import type { JsonText } from '../../core/stream.ts';
 import { printMembers, sliceMembers } from '../../wire/json-slice.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
+import { memberOf, overruledParams } from './overruled.ts';
 
 /** How compatible servers differ from OpenAI in what they accept. */
 export interface Dialect {
@@ -17,6 +18,13 @@ export interface Dialect {
   readonly hasChoices: boolean;
   /** They go on with a last message of the assistant when they are told to. */
   readonly canContinue: boolean;
+}
+
+/** All others are passed on; what the server makes of them is its own. */
+export function ignoredParams({ body }: ChatRequest, target: Target, dialect: Dialect): readonly string[] {
+  const { max_tokens: older, max_completion_tokens: newer } = body;
+  const isLost = dialect.maxTokensOnly && older && newer && older !== newer;
+  return [...overruledParams(target, memberOf(body)), ...(isLost ? ['max_tokens'] : [])];
 }
 
 /** Edited as text: members that are not touched arrive to the last digit as the client wrote them. */

@@ -73,7 +73,9 @@ export const model = z.strictObject({
   requestOptions: z
     .array(z.string().min(1))
     .default([])
-    .describe('Options that load a model anew (num_ctx, …) which requests may set all the same.'),
+    .describe(
+      'Options that load a model anew (num_ctx, …), keep_alive, shift and truncate, where requests may set them.',
+    ),
   completionTemplate: z
     .boolean()
     .default(false)

@@ -18,15 +18,36 @@ export function toChatRequest(json: string): ChatRequest {
   const body = withExactSeed(validate(chatBody, parseBody(json)), json);
   checkParameters(body);
   checkToolMessages(body.messages);
+  checkToolForms(body);
   const canonical = withLegacyFunctions(body);
   checkToolChoice(canonical);
   return { body: canonical, json };
 }
 
+/** One form or the other: nobody could say what both together mean. */
+function checkToolForms({ tools, tool_choice: choice, functions, function_call: call }: ChatBody): void {
+  if (call !== null && call !== undefined && !functions) {
+    throw refused('function_call', "'function_call' is only allowed when 'functions' are specified.");
+  }
+  if (!functions) return;
+  if (tools && tools.length > 0) {
+    throw refused(
+      'functions',
+      "'functions' cannot be used together with 'tools', which they are the older form of.",
+    );
+  }
+  if (choice !== null && choice !== undefined) {
+    throw refused(
+      'tool_choice',
+      "'tool_choice' cannot be used together with 'functions'. Use 'function_call'.",
+    );
+  }
+}
+
 /** The form before tools, told as tools. */
 function withLegacyFunctions(body: ChatBody): ChatBody {
   const { functions, function_call: call } = body;
-  if (!functions || (body.tools && body.tools.length > 0)) return body;
+  if (!functions) return body;
   return {
     ...body,
     tools: functions.map((spec) => ({ type: 'function', function: spec })),

@@ -106,7 +106,7 @@ describe('a request to Ollama', () => {
       'extra',
       'options.num_gpu',
     ]);
-    expect(ignored({ options: 5 })).toEqual(['user', 'extra', 'options']);
+    expect(failureOf(() => ignored({ options: 5 }))).toMatchObject({ status: 400, param: 'options' });
   });
 
   it('is not made for a model that is known to make no vectors', () => {
