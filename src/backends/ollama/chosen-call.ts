@@ -1,6 +1,7 @@
-/** Reads `{"name":"…","arguments":{…}}` piece by piece and gives the arguments as they come. */
+/** What a model prints in place of a call → the call: its name, and its arguments as they come. */
 
 import { GatewayError } from '../../core/errors.ts';
+import { createObjectReader } from './json-object.ts';
 
 export interface ChosenCall {
   /** Once, before any arguments. */
@@ -9,66 +10,84 @@ export interface ChosenCall {
   arguments(piece: string): void;
 }
 
-export interface ChosenCallReader {
+export interface CallReader {
   /** Throws tool_call_parse_error when the text is no such call. */
   push(piece: string): void;
+  readonly hasBegun: boolean;
+  /** The arguments are complete. */
+  readonly hasEnded: boolean;
 }
 
-const HEAD = /^\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)/;
 /** Far more than a name and the punctuation around it. */
 const MAX_HEAD_LENGTH = 4096;
 
-export function createChosenCallReader(call: ChosenCall): ChosenCallReader {
-  let head = '';
-  let hasName = false;
-  // Where in the arguments we are: how deep, in a string, after a backslash.
-  let depth = 0;
-  let isInString = false;
-  let isEscaped = false;
-  let isDone = false;
+/** The arguments alone: of a call of the only function that may be called. */
+export function createArgumentsReader(name: string, call: ChosenCall): CallReader {
+  return createCallReader(call, (head) => {
+    const start = head.search(/\S/);
+    if (start < 0) return undefined;
+    return { name, start };
+  });
+}
 
-  /** The index after the arguments' end, or the end of the text when they go on. */
-  function endOfArguments(text: string): number {
-    for (let i = 0; i < text.length; i++) {
-      const c = text.charAt(i);
-      if (isEscaped) isEscaped = false;
-      else if (isInString) {
-        if (c === '"') isInString = false;
-        else if (c === '\\') isEscaped = true;
-      } else if (c === '"') isInString = true;
-      else if (c === '{' || c === '[') depth++;
-      else if ((c === '}' || c === ']') && --depth === 0) {
-        isDone = true;
-        return i + 1;
-      }
-    }
-    return text.length;
-  }
+const HEAD = /^\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)/;
+
+/** `{"name":"…","arguments":{…}}`, with one of these names. */
+export function createChosenCallReader(names: readonly string[], call: ChosenCall): CallReader {
+  return createCallReader(call, (head) => {
+    const [found, literal] = HEAD.exec(head) ?? [];
+    if (found === undefined || literal === undefined) return undefined;
+    const name = JSON.parse(literal) as string;
+    if (!names.includes(name)) throw noSuchCall();
+    return { name, start: found.length };
+  });
+}
+
+/** `readHead`: the name, and where the arguments start; undefined while that cannot be told. */
+function createCallReader(
+  call: ChosenCall,
+  readHead: (head: string) => { name: string; start: number } | undefined,
+): CallReader {
+  const object = createObjectReader();
+  let head = '';
+  let hasBegun = false;
 
   function takeArguments(text: string): void {
-    const piece = text.slice(0, endOfArguments(text));
-    if (piece !== '') call.arguments(piece);
+    const length = object.push(text);
+    if (length < 0) throw noSuchCall();
+    if (length > 0) call.arguments(text.slice(0, length));
   }
 
   return {
     push(piece) {
-      if (isDone) return;
-      if (hasName) {
+      if (hasBegun) {
         takeArguments(piece);
         return;
       }
       head += piece;
-      const [found, name] = HEAD.exec(head) ?? [];
-      if (found !== undefined && name !== undefined) {
-        hasName = true;
-        call.name(JSON.parse(name) as string);
-        takeArguments(head.slice(found.length));
+      const found = readHead(head);
+      if (found) {
+        const rest = head.slice(found.start);
+        if (!rest.startsWith('{')) throw noSuchCall();
+        hasBegun = true;
         head = '';
+        call.name(found.name);
+        takeArguments(rest);
       } else if (head.length > MAX_HEAD_LENGTH) {
-        throw new GatewayError('tool_call_parse_error', {
-          message: 'The model printed something else than the call that was required. Try again.',
-        });
+        throw noSuchCall();
       }
     },
+    get hasBegun() {
+      return hasBegun;
+    },
+    get hasEnded() {
+      return object.hasEnded;
+    },
   };
+}
+
+function noSuchCall(): GatewayError {
+  return new GatewayError('tool_call_parse_error', {
+    message: 'The model printed something else than the call that was required. Try again.',
+  });
 }

@@ -1,52 +1,36 @@
 /** A model that was made to print a call (see forced-format.ts) → the call it printed. */
 
 import { GatewayError } from '../../core/errors.ts';
-import type { ChatSink, FinishReason, JsonText, ToolCall, Usage } from '../../core/stream.ts';
+import type { ChatSink, FinishReason, ToolCall, Usage } from '../../core/stream.ts';
 import { fromJsonText, toJsonText } from '../../wire/json-string.ts';
-import { createChosenCallReader } from './chosen-call.ts';
+import {
+  createArgumentsReader,
+  createChosenCallReader,
+  type CallReader,
+  type ChosenCall,
+} from './chosen-call.ts';
 import type { PlannedTool } from './tool-choice.ts';
 
 /** Stands between decoder and encoder: text becomes the arguments of a call. */
 export function asForcedCall(sink: ChatSink, forced: readonly PlannedTool[]): ChatSink {
-  const [only] = forced;
-  return only && forced.length === 1 ? asCallOf(sink, only.spec.name) : asCallOfSeveral(sink);
-}
-
-/** The model prints the arguments and nothing else. */
-function asCallOf(sink: ChatSink, name: string): ChatSink {
-  let hasBegun = false;
-  return {
-    ...sink,
-    text(literal) {
-      if (!hasBegun) sink.toolCalls([{ id: undefined, name, arguments: '' }]);
-      hasBegun = true;
-      sink.toolArguments(literal);
-    },
-    finish: (reason, usage) => {
-      finish(sink, hasBegun, reason, usage);
-    },
-  };
-}
-
-/** The model prints `{"name": "…", "arguments": {…}}`. */
-function asCallOfSeveral(sink: ChatSink): ChatSink {
-  let hasBegun = false;
-  const reader = createChosenCallReader({
+  const call: ChosenCall = {
     name(name) {
-      hasBegun = true;
       sink.toolCalls([{ id: undefined, name, arguments: '' }]);
     },
     arguments(piece) {
       sink.toolArguments(toJsonText(piece));
     },
-  });
+  };
+  const names = forced.map(({ spec }) => spec.name);
+  const [only = ''] = names;
+  const reader = names.length === 1 ? createArgumentsReader(only, call) : createChosenCallReader(names, call);
   return {
     ...sink,
-    text(literal: JsonText) {
+    text(literal) {
       reader.push(fromJsonText(literal));
     },
-    finish: (reason, usage) => {
-      finish(sink, hasBegun, reason, usage);
+    finish(reason, usage) {
+      finish(sink, reader, reason, usage);
     },
   };
 }
@@ -74,11 +58,13 @@ export function asWholeCalls(sink: ChatSink, maxBytes: number): ChatSink {
   };
 }
 
-/** A model that was cut off may not have come to its call; one that stopped without it has failed. */
-function finish(sink: ChatSink, hasBegun: boolean, reason: FinishReason, usage: Usage | null): void {
-  if (!hasBegun && reason !== 'length') {
+/** A model that was cut off may not have come to its call, or to its end; one that stopped has failed. */
+function finish(sink: ChatSink, reader: CallReader, reason: FinishReason, usage: Usage | null): void {
+  if (!reader.hasEnded && reason !== 'length') {
     throw new GatewayError('tool_call_parse_error', {
-      message: 'The model did not call the function that was required. Try again.',
+      message: reader.hasBegun
+        ? 'The model did not complete the call that was required. Try again.'
+        : 'The model did not call the function that was required. Try again.',
     });
   }
   sink.finish(reason === 'stop' ? 'tool_calls' : reason, usage);

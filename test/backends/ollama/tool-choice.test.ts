@@ -131,6 +131,17 @@ describe('what the model prints', () => {
     );
   });
 
+  it('is the arguments of the named function, however it is cut', () => {
+    const args = JSON.stringify({ city: 'Köln "}{" \\', at: [{ n: 1 }] });
+    fc.assert(
+      fc.property(pieces(args), fc.boolean(), (said, stream) => {
+        const { calls, finish, text } = saidBy(request({ tool_choice: named('f'), stream }), said);
+        expect(calls).toEqual([{ name: 'f', arguments: args }]);
+        expect({ finish, text }).toEqual({ finish: 'tool_calls', text: '' });
+      }),
+    );
+  });
+
   it('is the arguments of the named function, piece by piece', () => {
     const { calls, finish, events } = saidBy(request({ tool_choice: named('f'), stream: true }), [
       '{"ci',
@@ -163,18 +174,48 @@ describe('what the model prints', () => {
   });
 
   it.each([
-    ['nothing', [] as string[]],
-    ['something else', ['I would rather not.']],
-  ])('is a failure when it is %s', (_, said) => {
-    expect(() => saidBy(request({ tool_choice: 'required', stream: true }), said)).toThrow(
-      expect.objectContaining({ reason: 'tool_call_parse_error' }),
-    );
+    ['nothing', [] as string[], 'required'],
+    ['something else', ['I would rather not.'], 'required'],
+    ['a call of what was not offered', ['{"name":"evil","arguments":{}}'], 'required'],
+    ['arguments that are a text', ['{"name":"f","arguments":"{}"}'], 'required'],
+    ['a call that is not closed', ['{"name":"f","arguments":{"a":'], 'required'],
+    ['a call that is closed by something else', ['{"name":"f","arguments":{"a":[1}]}}'], 'required'],
+    ['no arguments of the one function', [], named('f')],
+    ['something else than the arguments of the one function', ['Sorry, I ', 'cannot.'], named('f')],
+    ['a list', ['[{"a":1}]'], named('f')],
+    ['arguments that are not closed', ['{"a":', '{"b":1}'], named('f')],
+    ['arguments that end in a text', ['{"a":"}'], named('f')],
+    ['arguments that are closed by something else', ['{"a":[1}]'], named('f')],
+    ['arguments without a bottom', ['{"a":' + '['.repeat(2000)], named('f')],
+  ])('is a failure when it is %s', (_, said, choice) => {
+    for (const stream of [true, false]) {
+      expect(() => saidBy(request({ tool_choice: choice, stream }), said)).toThrow(
+        expect.objectContaining({ reason: 'tool_call_parse_error' }),
+      );
+    }
+  });
+
+  it('may begin with white space', () => {
+    const body = request({ tool_choice: named('f'), stream: true });
+    expect(saidBy(body, [' \n', '{}']).calls).toEqual([{ name: 'f', arguments: '{}' }]);
+  });
+
+  it('is over with its brace, whatever follows', () => {
+    expect(saidBy(request({ tool_choice: named('f') }), ['{"a":"}"}', ' and', ' more']).calls).toEqual([
+      { name: 'f', arguments: '{"a":"}"}' },
+    ]);
   });
 
   it('is cut off when the model was', () => {
-    expect(saidBy(request({ tool_choice: 'required', stream: true }), ['{"na'], 'length').finish).toBe(
-      'length',
-    );
+    for (const [choice, said] of [
+      ['required', '{"na'],
+      ['required', '{"name":"f","arguments":{"a'],
+      [named('f'), '{"a":1'],
+      [named('f'), ''],
+    ] as const) {
+      const { finish } = saidBy(request({ tool_choice: choice, stream: true }), [said], 'length');
+      expect(finish).toBe('length');
+    }
   });
 });
 
