@@ -1,5 +1,6 @@
 /** Ollama's errors, before and inside a stream → the gateway's. */
 
+import { contextLengthError } from '../../core/context-length.ts';
 import { GatewayError, withoutAddresses } from '../../core/errors.ts';
 import { isJsonObject, parseJson } from '../../core/json.ts';
 import type { FailedResponse } from '../../core/kind.ts';
@@ -14,9 +15,6 @@ const UNSUPPORTED: readonly (readonly [RegExp, string])[] = [
   [/does not support (chat|generate|embed)/i, 'model'],
   [/does not support insert/i, 'suffix'],
 ];
-
-const CONTEXT_OVERFLOW =
-  /exceed_context_size_error|exceeds the (available )?context (size|length)|longer than the context length/i;
 
 /** Failures that the same request meets again on the same server. */
 const FUTILE = /requires more system memory|option ".*" must be of type/i;
@@ -58,7 +56,8 @@ export function ollamaFailure(response: FailedResponse): GatewayError {
 
 /** What an error that stands alone means: a record inside a stream, or a status of 500. */
 export function messageFailure(text: string, promptParam = 'messages'): GatewayError {
-  if (CONTEXT_OVERFLOW.test(text)) return contextFailure(text, promptParam);
+  const overflow = contextFailure(text, promptParam);
+  if (overflow) return overflow;
   const message = withoutAddresses(plainText(text));
   if (/error parsing tool call/i.test(text)) {
     return new GatewayError('tool_call_parse_error', { message });
@@ -67,7 +66,8 @@ export function messageFailure(text: string, promptParam = 'messages'): GatewayE
 }
 
 function requestFailure(text: string, promptParam = 'messages'): GatewayError {
-  if (CONTEXT_OVERFLOW.test(text)) return contextFailure(text, promptParam);
+  const overflow = contextFailure(text, promptParam);
+  if (overflow) return overflow;
   const message = withoutAddresses(plainText(text));
   for (const [pattern, param] of UNSUPPORTED) {
     if (pattern.test(text)) return new GatewayError('unsupported_parameter', { message, param });
@@ -75,22 +75,16 @@ function requestFailure(text: string, promptParam = 'messages'): GatewayError {
   return new GatewayError('invalid_request', { message });
 }
 
-/** Keeps OpenAI's wording "maximum context length is N tokens", which agents look for. */
-function contextFailure(text: string, param: string): GatewayError {
-  const detail = nestedError(text);
-  const limit = detail?.n_ctx ?? /\((\d+) tokens\)[^(]*$/.exec(text)?.[1];
-  const size = detail?.n_prompt_tokens ?? /request \((\d+) tokens\)/.exec(text)?.[1];
-  const known = isCount(limit) && isCount(size);
-  return new GatewayError('context_length_exceeded', {
-    message: known
-      ? `This model's maximum context length is ${String(limit)} tokens. However, your ${param} resulted in ${String(size)} tokens. Please reduce the length of the ${param}.`
-      : `This model's maximum context length is exceeded. Please reduce the length of the ${param}. (${withoutAddresses(plainText(text))})`,
-    param,
-  });
-}
-
-function isCount(value: unknown): value is number | string {
-  return typeof value === 'number' || typeof value === 'string';
+/** The numbers are in the document of llama-server, where there is one. */
+function contextFailure(text: string, param: string): GatewayError | undefined {
+  const { message, type, n_ctx: limit, n_prompt_tokens: size } = nestedError(text) ?? {};
+  const complaint = {
+    message: typeof message === 'string' ? message : text,
+    ...(typeof type === 'string' && { type }),
+    ...(typeof limit === 'number' && { contextTokens: limit }),
+    ...(typeof size === 'number' && { promptTokens: size }),
+  };
+  return contextLengthError(complaint, param);
 }
 
 /** `{"error":"…"}` → the text; undefined when the body is something else. */

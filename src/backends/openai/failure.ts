@@ -1,5 +1,6 @@
 /** Errors of OpenAI-compatible servers, in any of the shapes in the field → the gateway's. */
 
+import { contextLengthError, type Complaint } from '../../core/context-length.ts';
 import { GatewayError, withoutAddresses } from '../../core/errors.ts';
 import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
 import type { FailedResponse } from '../../core/kind.ts';
@@ -7,18 +8,10 @@ import { toRetryAfterSeconds } from '../../wire/retry-after.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
 
 /** The fields of an error, wherever a server put them. */
-interface Fault {
-  readonly message: string;
+interface Fault extends Complaint {
   readonly type: string;
   readonly param: string | undefined;
-  readonly code: string | undefined;
-  /** Token counts of a prompt that did not fit (llama.cpp). */
-  readonly promptTokens?: number;
-  readonly contextTokens?: number;
 }
-
-const CONTEXT_OVERFLOW =
-  /context_length_exceeded|exceed_context_size|maximum context length|exceeds the (available )?context (size|length)/i;
 
 /** What an answer with an error status means. */
 export function openaiFailure({
@@ -58,10 +51,10 @@ export function openaiFailure({
       });
     default:
       if (status < 400) return notOpenai(status);
-      if (fault && CONTEXT_OVERFLOW.test(`${fault.type} ${fault.code ?? ''} ${fault.message}`)) {
-        return contextFailure(fault, promptParam);
-      }
-      return status < 500 ? requestFailure(status, fault) : serverFailure(status, fault);
+      return (
+        (fault && contextLengthError(fault, promptParam)) ??
+        (status < 500 ? requestFailure(status, fault) : serverFailure(status, fault))
+      );
   }
 }
 
@@ -69,8 +62,8 @@ export function openaiFailure({
 export function spokenFailure(value: JsonObject, promptParam = 'messages'): GatewayError | undefined {
   const fault = faultOf(value);
   if (!fault) return undefined;
-  if (CONTEXT_OVERFLOW.test(`${fault.type} ${fault.code ?? ''} ${fault.message}`))
-    return contextFailure(fault, promptParam);
+  const overflow = contextLengthError(fault, promptParam);
+  if (overflow) return overflow;
   const isRequestFault = /invalid_request|BadRequest/i.test(fault.type) || fault.code === '400';
   return isRequestFault ? requestFailure(400, fault) : serverFailure(500, fault);
 }
@@ -103,17 +96,6 @@ function notFound(model: string): GatewayError {
 function notOpenai(status: number): GatewayError {
   return new GatewayError('upstream_invalid_response', {
     message: `The upstream server answered with status ${String(status)}, which no OpenAI-compatible API would send here.`,
-  });
-}
-
-/** Keeps OpenAI's wording "maximum context length is N tokens", which agents look for. */
-function contextFailure(fault: Fault, param: string): GatewayError {
-  const known = fault.contextTokens !== undefined && fault.promptTokens !== undefined;
-  return new GatewayError('context_length_exceeded', {
-    message: known
-      ? `This model's maximum context length is ${String(fault.contextTokens)} tokens. However, your ${param} resulted in ${String(fault.promptTokens)} tokens. Please reduce the length of the ${param}.`
-      : withoutAddresses(fault.message),
-    param,
   });
 }
 
