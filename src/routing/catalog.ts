@@ -2,18 +2,10 @@
 
 import type { Client } from '../core/client.ts';
 import { GatewayError } from '../core/errors.ts';
-import type {
-  Alias,
-  BackendStatus,
-  Catalog,
-  ListedModel,
-  Resolution,
-  Target,
-  UpstreamModel,
-} from '../core/fleet.ts';
+import type { Alias, BackendStatus, Catalog, ListedModel, Resolution, Target } from '../core/fleet.ts';
 
-type Fixed = Pick<Alias, 'options' | 'requestOptions' | 'completionTemplate'>;
-const NOTHING_FIXED: Fixed = { options: {}, requestOptions: [], completionTemplate: false };
+import { createFixedSettings, type Fixed, type FixedSettings } from './fixed-settings.ts';
+import { findModel, isCalled } from './model-names.ts';
 
 interface CatalogOptions {
   readonly mayUse: (client: Client, model: string) => boolean;
@@ -26,15 +18,16 @@ interface CatalogOptions {
 
 export function createCatalog({ mayUse, aliases, status, startedAt }: CatalogOptions): Catalog {
   const byName = new Map(aliases.map((alias) => [alias.name, alias]));
+  const fixed = createFixedSettings(aliases);
 
   return {
     resolve(name, client) {
       const backends = status();
       const resolution = mayUse(client, name)
         ? (resolveAlias(byName.get(name), backends) ??
-          resolveListed(name, backends) ??
-          resolveAddress(name, backends) ??
-          resolveUnlisted(name, backends))
+          resolveListed(name, backends, fixed) ??
+          resolveAddress(name, backends, fixed) ??
+          resolveUnlisted(name, backends, fixed))
         : undefined;
       if (resolution) return resolution;
       throw new GatewayError('model_not_found', {
@@ -67,39 +60,57 @@ function resolveAlias(alias: Alias | undefined, backends: readonly BackendStatus
   return { targets, label: alias.name, type: alias.type };
 }
 
-function resolveListed(name: string, backends: readonly BackendStatus[]): Resolution | undefined {
+function resolveListed(
+  name: string,
+  backends: readonly BackendStatus[],
+  fixed: FixedSettings,
+): Resolution | undefined {
   const holders = backends.filter((status) => findModel(status, name));
   if (holders.length === 0) return undefined;
-  const targets = holders.map((status) => toTarget(status, name));
-  return { targets, label: targets[0]?.upstreamModel ?? name };
+  const targets = holders.map((status) => toTarget(status, name, fixed(status, name)));
+  return { targets, label: targets[0]?.upstreamModel ?? name, type: typeOf(name, holders, fixed) };
 }
 
 /** `backend/model` names a configured backend; what the model is called there may hold slashes too. */
-function resolveAddress(name: string, backends: readonly BackendStatus[]): Resolution | undefined {
-  const targets = backends.flatMap((status) => {
+function resolveAddress(
+  name: string,
+  backends: readonly BackendStatus[],
+  fixed: FixedSettings,
+): Resolution | undefined {
+  const found = backends.flatMap((status) => {
     const { backend } = status;
     const called = [backend.name, backend.group].find((own) => name.startsWith(`${own}/`));
     const model = called === undefined ? '' : name.slice(called.length + 1);
-    return model === '' ? [] : toTarget(status, model);
+    return model === '' ? [] : { status, model, settings: fixed(status, model) };
   });
-  if (targets.length === 0) return undefined;
-  return { targets, label: targets.find(({ model }) => model)?.upstreamModel ?? 'other' };
+  if (found.length === 0) return undefined;
+  const targets = found.map(({ status, model, settings }) => toTarget(status, model, settings));
+  return {
+    targets,
+    label: targets.find(({ model }) => model)?.upstreamModel ?? 'other',
+    type: found.find(({ settings }) => settings.type)?.settings.type,
+  };
 }
 
-/** By its own name, or by that of the configured one behind which it was found. */
-function isCalled({ backend }: BackendStatus, name: string): boolean {
-  return backend.name === name || backend.group === name;
+function typeOf(name: string, backends: readonly BackendStatus[], fixed: FixedSettings): Fixed['type'] {
+  return backends.map((status) => fixed(status, name).type).find((type) => type !== undefined);
 }
 
 /**
  * Ollama gains models while it runs, and a backend that has not answered yet may have any: they are
  * asked. The others have said what they have.
  */
-function resolveUnlisted(name: string, backends: readonly BackendStatus[]): Resolution | undefined {
-  const targets = backends
-    .filter((status) => status.backend.kind === 'ollama' || status.discovery === undefined)
-    .map((status) => toTarget(status, name));
-  return targets.length === 0 ? undefined : { targets, label: 'other' };
+function resolveUnlisted(
+  name: string,
+  backends: readonly BackendStatus[],
+  fixed: FixedSettings,
+): Resolution | undefined {
+  const asked = backends.filter(
+    (status) => status.backend.kind === 'ollama' || status.discovery === undefined,
+  );
+  if (asked.length === 0) return undefined;
+  const targets = asked.map((status) => toTarget(status, name, fixed(status, name)));
+  return { targets, label: 'other', type: typeOf(name, asked, fixed) };
 }
 
 function mayServe(status: BackendStatus, model: string): boolean {
@@ -109,7 +120,7 @@ function mayServe(status: BackendStatus, model: string): boolean {
 function toTarget(
   status: BackendStatus,
   name: string,
-  { options, requestOptions, completionTemplate } = NOTHING_FIXED,
+  { options, requestOptions, completionTemplate }: Fixed,
 ): Target {
   const model = findModel(status, name);
   return {
@@ -121,9 +132,4 @@ function toTarget(
     requestOptions,
     completionTemplate,
   };
-}
-
-/** Ollama's default tag may be left out: `x` and `x:latest` are one model. */
-function findModel({ discovery }: BackendStatus, name: string): UpstreamModel | undefined {
-  return discovery?.models.get(name) ?? discovery?.models.get(`${name}:latest`);
 }

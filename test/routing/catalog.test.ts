@@ -31,6 +31,17 @@ function catalogOf(aliases: readonly Alias[] = [], fleet: readonly BackendStatus
   return createCatalog({ mayUse: () => true, aliases, status: () => fleet, startedAt: 5 });
 }
 
+function aliasOf(name: string, targets: Alias['targets'], numCtx: number): Alias {
+  return {
+    name,
+    type: 'chat',
+    targets,
+    options: { num_ctx: numCtx },
+    requestOptions: ['num_gpu'],
+    completionTemplate: true,
+  };
+}
+
 function targetsOf(catalog: Catalog, name: string): string[] {
   return catalog
     .resolve(name, ANONYMOUS)
@@ -93,6 +104,60 @@ describe('an alias', () => {
     ]);
     expect(targetsOf(catalog, 'fast')).toEqual(['ollama qwen3:8b', 'ollama-2 qwen3:8b']);
     expect(catalog.resolve('fast', ANONYMOUS).label).toBe('fast');
+  });
+});
+
+describe('what the operator fixed for a model', () => {
+  const OWN = aliasOf('llama3.2', [{ model: 'llama3.2' }], 1);
+  const HERE = aliasOf('here', [{ backend: 'ollama', model: 'qwen3:8b' }], 2);
+  const ANYWHERE = aliasOf('anywhere', [{ model: 'qwen3:8b' }], 3);
+  const fixed = (catalog: Catalog, name: string): unknown[] =>
+    catalog.resolve(name, ANONYMOUS).targets.map(({ options }) => options.num_ctx);
+
+  it.each([
+    'llama3.2',
+    'llama3.2:latest',
+    'ollama/llama3.2',
+    'ollama/llama3.2:latest',
+    'LLaMA3.2',
+    'ollama/LLAMA3.2:LATEST',
+  ])('holds when it is called %s', (name) => {
+    const { targets, type } = catalogOf([OWN]).resolve(name, ANONYMOUS);
+    expect(targets).toMatchObject([
+      {
+        upstreamModel: 'llama3.2:latest',
+        options: { num_ctx: 1 },
+        requestOptions: ['num_gpu'],
+        completionTemplate: true,
+      },
+    ]);
+    expect(type).toBe('chat');
+  });
+
+  it('holds on a backend that has not told its models yet', () => {
+    const fleet = [statusOf('new', 'ollama', undefined)];
+    expect(fixed(catalogOf([OWN], fleet), 'llama3.2:latest')).toEqual([1]);
+  });
+
+  it('by an alias with targets holds for those targets under their own name', () => {
+    expect(fixed(catalogOf([HERE]), 'qwen3:8b')).toEqual([2, undefined]);
+    expect(fixed(catalogOf([HERE]), 'ollama-2/qwen3:8b')).toEqual([undefined]);
+    expect(fixed(catalogOf([ANYWHERE]), 'QWEN3:8B')).toEqual([3, 3]);
+  });
+
+  it('is that of the nearest alias', () => {
+    const own = aliasOf('qwen3:8b', [{ model: 'qwen3:8b' }], 4);
+    expect(fixed(catalogOf([ANYWHERE, HERE]), 'ollama/qwen3:8b')).toEqual([2]);
+    expect(fixed(catalogOf([ANYWHERE, HERE, own]), 'ollama/qwen3:8b')).toEqual([4]);
+    expect(fixed(catalogOf([ANYWHERE, aliasOf('later', [{ model: 'qwen3:8b' }], 5)]), 'qwen3:8b')).toEqual([
+      3, 3,
+    ]);
+  });
+
+  it('does not hold for another model, or where case matters', () => {
+    expect(fixed(catalogOf([OWN]), 'qwen3:8b')).toEqual([undefined, undefined]);
+    const lower = aliasOf('meta-llama/llama-3.1-8b', [{ model: 'meta-llama/llama-3.1-8b' }], 6);
+    expect(fixed(catalogOf([lower]), 'meta-llama/Llama-3.1-8B')).toEqual([undefined]);
   });
 });
 
