@@ -19,6 +19,7 @@ import { createWatch, type Watch } from './gateway/watch.ts';
 import type { Phase } from './http/draining.ts';
 import type { Generation } from './http/generation.ts';
 import { createAgents } from './node/agents.ts';
+import { createDescribe } from './node/describe.ts';
 import { createDiscover } from './node/discover.ts';
 import { hashKey } from './node/hash-key.ts';
 import { createImageFetcher } from './node/images/index.ts';
@@ -100,6 +101,7 @@ export function createDeps(
     downAfter: () => config.probes.downAfter,
     logger,
   });
+  const describe = createDescribe(send, () => AbortSignal.timeout(config.probes.timeoutMs), now);
   const metrics = createMetrics({
     status: pool.status,
     active: () => active,
@@ -119,6 +121,7 @@ export function createDeps(
       catalog,
       dispatch: createDispatch({
         catalog,
+        describe,
         pool,
         kinds,
         send,

@@ -73,7 +73,7 @@ export interface UpstreamModel {
 export interface Target {
   readonly backend: Backend;
   readonly upstreamModel: string;
-  /** undefined while the backend has not listed it. */
+  /** undefined while the backend has not told of it. */
   readonly model: UpstreamModel | undefined;
   /** The server's version as it tells it; '' when unknown. */
   readonly serverVersion: string;
@@ -83,6 +83,8 @@ export interface Target {
   readonly requestOptions: readonly string[];
   /** Text completions go through the model's chat template. */
   readonly completionTemplate: boolean;
+  /** false: it can be told to think, and not how much. */
+  readonly hasThinkLevels?: boolean;
 }
 
 /** How busy a backend says it is. */
@@ -107,6 +109,12 @@ export interface Discovery {
 
 /** Asks a backend what it is and has, without loading a model. Rejects when it does not answer. */
 export type Discover = (backend: Backend, signal: AbortSignal) => Promise<Discovery>;
+
+/**
+ * Asks a backend for a model that it has not listed, without loading it. Never rejects: undefined when
+ * it has no such model, would not say, or is of a kind that tells nothing of its models.
+ */
+export type Describe = (backend: Backend, upstreamModel: string) => Promise<UpstreamModel | undefined>;
 
 /** Who asks for a slot. */
 export interface Claim {

@@ -65,7 +65,14 @@ export interface BackendKind {
   readonly canContinue: boolean;
   /** Chat parameters that it does not heed, by name. */
   ignoredParams(request: ChatRequest, target: Target): readonly string[];
+  /** Throws GatewayError for what the target cannot do. */
+  readonly checkChat?: (request: ChatRequest, target: Target) => void;
   chatRequest(request: ChatRequest, target: Target): UpstreamRequest;
+  /**
+   * The target as a refusal shows it to be, when the same request can be put otherwise for it;
+   * undefined when the refusal is for good.
+   */
+  readonly adapt?: (refusal: FailedResponse, target: Target) => Target | undefined;
   /** Present where the format is not a surface's own. */
   readonly createDecoder?: (sink: ChatSink, request: ChatRequest, limits: DecodeLimits) => Decoder;
   /** Present where the format is a surface's own: same format on both sides. */

@@ -24,6 +24,8 @@ export interface Operation {
   /** Throws GatewayError for what the target cannot do. */
   upstreamRequest(kind: BackendKind, target: Target): UpstreamRequest;
   createConverter(kind: BackendKind, target: Target): Converter;
+  /** Throws GatewayError for what the target cannot do, as far as that is known without what `prepare` gets. */
+  readonly check?: (kind: BackendKind, target: Target) => void;
   /** Present when something must be fetched or loaded first for a backend of one of these kinds. */
   readonly prepare?: (
     kinds: readonly BackendKind[],

@@ -66,7 +66,10 @@ export async function runAttempt(
   }
 }
 
-/** Sends the request and gives the body of its answer. Throws what an error status means. */
+/**
+ * Sends the request, and once more in another way when the refusal shows one, and gives the body of
+ * the answer. Throws what an error status means.
+ */
 async function openAnswer(
   { kinds, send, now }: AttemptDeps,
   exchange: Exchange,
@@ -74,18 +77,23 @@ async function openAnswer(
   lease: Lease,
   signal: AbortSignal,
 ): Promise<UpstreamBody> {
-  const { target } = lease;
-  const kind = kinds[target.backend.kind];
   const operation = operationOf(exchange);
-  tellIgnored(exchange, operation.ignoredParams(kind, target));
-  const upstreamRequest = operation.upstreamRequest(kind, target);
-  progress.sentMs = now();
-  const { status, headers, body } = await send(target.backend, upstreamRequest, signal);
-  if (status === 200) return body;
-  // Who refuses a request is well.
-  if (status >= 400 && status < 500) lease.answered();
   const { model, promptParam = 'messages' } = operation;
-  throw kind.failure({ status, headers, body: await readErrorBody(body), model, promptParam });
+  let { target } = lease;
+  const kind = kinds[target.backend.kind];
+  for (let isAdapted = false; ; isAdapted = true) {
+    tellIgnored(exchange, operation.ignoredParams(kind, target));
+    const upstreamRequest = operation.upstreamRequest(kind, target);
+    progress.sentMs = now();
+    const { status, headers, body } = await send(target.backend, upstreamRequest, signal);
+    if (status === 200) return body;
+    // Who refuses a request is well.
+    if (status >= 400 && status < 500) lease.answered();
+    const refusal = { status, headers, body: await readErrorBody(body), model, promptParam };
+    const adapted = isAdapted ? undefined : kind.adapt?.(refusal, target);
+    if (!adapted) throw kind.failure(refusal);
+    target = adapted;
+  }
 }
 
 export function operationOf({ operation }: Exchange): Operation {

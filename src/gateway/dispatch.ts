@@ -2,8 +2,9 @@
 
 import { GatewayError, toGatewayError } from '../core/errors.ts';
 import type { ActiveExchange, Exchange, ExchangeRecord, Relay } from '../core/exchange.ts';
-import type { Catalog, Claim, Lease, Pool, Resolution, Target } from '../core/fleet.ts';
+import type { Catalog, Claim, Describe, Lease, Pool, Resolution, Target } from '../core/fleet.ts';
 import type { Helpers, Operation } from '../core/operation.ts';
+import { described, isUnknown, requireAble } from './able.ts';
 import { operationOf, runAttempt, type AttemptDeps } from './attempt.ts';
 import { runParts } from './parts.ts';
 import { addProgress, createProgress, toRecord, type Progress } from './progress.ts';
@@ -11,6 +12,7 @@ import type { RetryBudget } from './retry-budget.ts';
 
 export interface DispatchDeps extends AttemptDeps {
   readonly catalog: Catalog;
+  readonly describe: Describe;
   readonly pool: Pool;
   /** For one request. */
   readonly helpers: () => Helpers;
@@ -32,7 +34,7 @@ const RETRY_AFTER_SECONDS = 1;
 const RESCUED = 'rescued: another backend goes on from here';
 
 export function createDispatch(deps: DispatchDeps): Dispatch {
-  const { catalog, pool, kinds, now, active } = deps;
+  const { catalog, describe, pool, kinds, now, active } = deps;
 
   async function run(exchange: Exchange): Promise<ExchangeRecord> {
     const { surface, relay } = exchange;
@@ -41,7 +43,8 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     active.add(progress);
     deps.retryBudget.request();
     try {
-      const resolution = catalog.resolve(operationOf(exchange).model, exchange.client);
+      const resolved = catalog.resolve(operationOf(exchange).model, exchange.client);
+      const resolution = resolved.targets.some(isUnknown) ? await described(resolved, describe) : resolved;
       progress.model = resolution.label;
       checkType(operationOf(exchange), resolution);
       if (isOneCall(exchange)) await runAttempts(exchange, resolution, progress);
@@ -61,6 +64,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     const targetKinds = resolution.targets.map(({ backend }) => kinds[backend.kind]);
     const { prepare } = operationOf(exchange);
     if (prepare) {
+      requireAble(operationOf(exchange), resolution.targets, kinds);
       exchange.operation = await whileOpen(exchange.relay, (signal) =>
         prepare(targetKinds, deps.helpers(), signal),
       );

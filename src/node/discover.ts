@@ -1,9 +1,10 @@
 /** Asks a backend what it is and which models it has. Nothing here makes a server load a model. */
 
-import type { ListResponse, Ollama, ShowResponse } from 'ollama/browser';
+import type { ListResponse, Ollama } from 'ollama/browser';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
 import type { Backend, Discover, Discovery, UpstreamModel, BackendLoad } from '../core/fleet.ts';
 import type { Send } from '../core/upstream.ts';
+import { createOllamaClient, showModel } from './ollama-model.ts';
 import { createUpstreamFetch } from './upstream-fetch.ts';
 import { toVllmLoad } from './vllm-load.ts';
 
@@ -15,12 +16,7 @@ export function createDiscover(send: Send): Discover {
   const described = new Map<string, Partial<UpstreamModel>>();
 
   async function discoverOllama(backend: Backend, signal: AbortSignal): Promise<Discovery> {
-    // Loaded when there is an Ollama to talk to.
-    const { Ollama } = await import('ollama/browser');
-    const client = new Ollama({
-      host: 'http://backend.invalid',
-      fetch: createUpstreamFetch(send, backend, signal),
-    });
+    const client = await createOllamaClient(send, backend, signal);
     const [{ version }, { models }, resident] = await Promise.all([
       client.version(),
       client.list(),
@@ -36,7 +32,7 @@ export function createDiscover(send: Send): Discover {
 
   async function describe(client: Ollama, backend: Backend, model: Listed): Promise<UpstreamModel> {
     const key = `${backend.name}\n${model.name}\n${model.digest}`;
-    const known = described.get(key) ?? (await show(client, model.name));
+    const known = described.get(key) ?? (await showModel(client, model.name));
     if (known) described.set(key, known);
     return {
       name: model.name,
@@ -98,38 +94,6 @@ async function vllmLoad(fetchBeside: typeof fetch): Promise<BackendLoad | undefi
   } catch {
     return undefined;
   }
-}
-
-/** undefined when the server would not say; it is asked again with the next probe. */
-async function show(client: Ollama, model: string): Promise<Partial<UpstreamModel> | undefined> {
-  let answer: Partial<ShowResponse>;
-  try {
-    answer = await client.show({ model });
-  } catch {
-    return undefined;
-  }
-  const { capabilities, details, parameters, system } = answer;
-  return {
-    ...(capabilities && { capabilities }),
-    ...(details?.family && { family: details.family }),
-    stops: stopsOf(parameters ?? ''),
-    ...(system && { system }),
-    ...('remote_model' in answer && answer.remote_model ? { isRemote: true } : {}),
-  };
-}
-
-/** `parameters` has a line for each: `stop                           "<|eot_id|>"`. */
-export function stopsOf(parameters: string): string[] {
-  return parameters.split('\n').flatMap((line) => {
-    const [, text] = /^stop\s+(.*\S)\s*$/.exec(line) ?? [];
-    if (text === undefined) return [];
-    try {
-      const value: unknown = JSON.parse(text);
-      return typeof value === 'string' ? value : text;
-    } catch {
-      return text;
-    }
-  });
 }
 
 /** As Ollama's own OpenAI layer: `library`, a user, or a registry with its user. */

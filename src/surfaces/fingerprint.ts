@@ -6,7 +6,8 @@ import { isJsonObject, type JsonObject } from '../core/json.ts';
 /** Changes with the model, its server and how much of a conversation it sees (FNV-1a). */
 export function fingerprintOf(target: Target, body: JsonObject): string {
   const { serverVersion, model, upstreamModel } = target;
-  const text = `${serverVersion}/${model?.digest ?? upstreamModel}/${contextOf(target, body)}`;
+  const weights = model && model.digest !== '' ? model.digest : upstreamModel;
+  const text = `${serverVersion}/${weights}/${contextOf(target, body)}`;
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return `fp_${(hash >>> 0).toString(16).padStart(8, '0')}`;

@@ -1,7 +1,8 @@
 /** What the gateway learns of its backends. */
 
 import { describe, expect, it } from '@jest/globals';
-import { createDiscover, stopsOf } from '../../src/node/discover.ts';
+import { createDiscover } from '../../src/node/discover.ts';
+import { stopsOf } from '../../src/node/ollama-model.ts';
 import { createSender } from '../../src/node/send.ts';
 import { toBackend } from '../../src/config/load.ts';
 import type { Discovery, KindName } from '../../src/core/fleet.ts';

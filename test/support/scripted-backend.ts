@@ -36,6 +36,8 @@ export interface ScriptedBackend {
   readonly port: number;
   /** Requests for answers so far; probes are not among them. */
   readonly calls: readonly ScriptedCall[];
+  /** How often a question of discovery was asked: `POST /api/show`. */
+  askedFor(question: string): number;
   /** Sockets that are open now. */
   openSockets(): number;
   /** Replaces the script for later calls. */
@@ -69,6 +71,7 @@ export async function startScriptedBackend(
 ): Promise<ScriptedBackend> {
   let current = script;
   const calls: ScriptedCall[] = [];
+  const questions: string[] = [];
   const sockets = new Set<Socket>();
 
   const discovery: Readonly<Record<string, () => unknown>> = {
@@ -88,8 +91,10 @@ export async function startScriptedBackend(
     const chunks: Buffer[] = [];
     req.on('data', (chunk: Buffer) => chunks.push(chunk));
     req.on('end', () => {
-      const known = discovery[`${String(req.method)} ${String(req.url)}`];
+      const question = `${String(req.method)} ${String(req.url)}`;
+      const known = discovery[question];
       if (known) {
+        questions.push(question);
         res.setHeader('content-type', 'application/json').end(JSON.stringify(known()));
         return;
       }
@@ -114,6 +119,7 @@ export async function startScriptedBackend(
     url: `${isEncrypted ? 'https://localhost' : 'http://127.0.0.1'}:${String(address.port)}`,
     port: address.port,
     calls,
+    askedFor: (question) => questions.filter((each) => each === question).length,
     openSockets: () => sockets.size,
     script(next) {
       current = next;

@@ -1,12 +1,12 @@
 /** What a model cannot do, said before the call: with names of parameters, which the server does not know. */
 
-import type { ChatMessage, ChatRequest, ContentPart } from '../../core/chat.ts';
+import type { ChatBody, ChatMessage, ContentPart } from '../../core/chat.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Target } from '../../core/fleet.ts';
 import type { ToolPlan } from './tool-choice.ts';
 
 /** Throws GatewayError (400). A model whose capabilities are not known is asked. */
-export function checkCapabilities({ body }: ChatRequest, { offered }: ToolPlan, { model }: Target): void {
+export function checkCapabilities(body: ChatBody, { offered }: ToolPlan, { model }: Target): void {
   const capabilities = model?.capabilities;
   if (!capabilities) return;
   const refuse = (what: string, param: string): GatewayError =>

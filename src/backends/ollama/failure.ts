@@ -3,6 +3,7 @@
 import { contextLengthError } from '../../core/context-length.ts';
 import { GatewayError, withoutAddresses } from '../../core/errors.ts';
 import { isJsonObject, parseJson } from '../../core/json.ts';
+import type { Target } from '../../core/fleet.ts';
 import type { FailedResponse } from '../../core/kind.ts';
 import { toRetryAfterSeconds } from '../../wire/retry-after.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
@@ -52,6 +53,13 @@ export function ollamaFailure(response: FailedResponse): GatewayError {
   return status < 500
     ? requestFailure(text, response.promptParam)
     : messageFailure(text, response.promptParam);
+}
+
+/** Servers from 0.9 to 0.12 let some models think or not, and know no levels for them (ollama#12561). */
+export function adaptTarget({ status, body }: FailedResponse, target: Target): Target | undefined {
+  if (status !== 400 || target.hasThinkLevels === false) return undefined;
+  const text = errorText(decodeUtf8(body)) ?? '';
+  return /think value .* is not supported/i.test(text) ? { ...target, hasThinkLevels: false } : undefined;
 }
 
 /** What an error that stands alone means: a record inside a stream, or a status of 500. */

@@ -6,8 +6,8 @@ import type { ChatSink, Decoder } from '../../core/stream.ts';
 import { ollamaEmbedding } from './embed.ts';
 import { asForcedCall, asWholeCalls } from './forced-call.ts';
 import { ollamaCompletion } from './generate.ts';
-import { ollamaFailure } from './failure.ts';
-import { ignoredParams, toOllamaChat } from './request.ts';
+import { adaptTarget, ollamaFailure } from './failure.ts';
+import { checkChat, ignoredParams, toOllamaChat } from './request.ts';
 import { createOllamaDecoder } from './stream.ts';
 import { planTools } from './tool-choice.ts';
 
@@ -17,7 +17,9 @@ export const ollama: BackendKind = {
   takesImageUrls: false,
   canContinue: true,
   ignoredParams,
+  checkChat,
   chatRequest: toOllamaChat,
+  adapt: adaptTarget,
   createDecoder: createChatDecoder,
   completion: ollamaCompletion,
   embedding: ollamaEmbedding,

@@ -11,7 +11,7 @@ import { planChat, type ChatPlan } from './chat-plan.ts';
 import { CHAT_USES } from './chat-uses.ts';
 import { forcedFormat, forcedNote } from './forced-format.ts';
 import { printMessages } from './messages.ts';
-import { schemasOf, toolsParam } from './tool-choice.ts';
+import { planTools, schemasOf, toolsParam } from './tool-choice.ts';
 import { createSchemaBudget, printTool } from './tools.ts';
 import { refuseUnsupported } from './unsupported.ts';
 import { unusedOf } from './uses.ts';
@@ -23,6 +23,12 @@ export function ignoredParams(chat: ChatRequest, target: Target): readonly strin
   return [...unusedOf(body, CHAT_USES, { body, target, plan }), ...plan.lost];
 }
 
+/** Throws GatewayError (400) for what no model of Ollama can do, or this one cannot. */
+export function checkChat({ body }: ChatRequest, target: Target): void {
+  refuseUnsupported(body);
+  checkCapabilities(body, planTools(body), target);
+}
+
 /**
  * Always streamed: the answer can then be cancelled, errors come early, and no header timeout
  * between us and the server can cut a slow load. `truncate: false`: a prompt that does not fit is
@@ -31,9 +37,8 @@ export function ignoredParams(chat: ChatRequest, target: Target): readonly strin
  */
 export function toOllamaChat(chat: ChatRequest, target: Target): UpstreamRequest {
   const { body: request } = chat;
-  refuseUnsupported(request);
+  checkChat(chat, target);
   const plan = planChat(chat, target);
-  checkCapabilities(chat, plan.tools, target);
   const { think, options, fields } = plan;
   const { note, ...printed } = printTools(chat, plan);
   const body = {

@@ -34,6 +34,11 @@ function canThink(target: Target): boolean {
 }
 
 function toThink(wanted: ReasoningEffort | boolean, target: Target): Think {
+  const level = toLevel(wanted, target);
+  return typeof level === 'string' && target.hasThinkLevels === false ? true : level;
+}
+
+function toLevel(wanted: ReasoningEffort | boolean, target: Target): Think {
   if (isGptOss(target)) {
     return GPT_OSS_LEVELS[wanted === true ? 'medium' : wanted === false ? 'none' : wanted];
   }

@@ -72,6 +72,7 @@ function toOperation(
       ),
     ...(answer.transcript && { rescue: toRescue(request, answer, answer.transcript, context) }),
     ...(hasRemoteImages(request) && {
+      check: (kind, target) => kind.checkChat?.(request, target),
       prepare: async (kinds, { fetchImage }, signal) =>
         kinds.every((kind) => kind.takesImageUrls)
           ? toOperation({ ...request, images: new Map() }, answer, context, part)
