@@ -23,7 +23,7 @@ export function listOf<T extends z.ZodType>(
     } else if (input.length > max) {
       context.addIssue({ code: 'too_big', origin: 'array', maximum: max, input });
     } else {
-      const at = input.findIndex((each) => !item.safeParse(each).success);
+      const at = input.findIndex((each) => !z.safeParse(item, each).success);
       if (at >= 0) complainOf(input[at], at, item, context);
     }
   });
@@ -31,6 +31,6 @@ export function listOf<T extends z.ZodType>(
 
 /** Once more, to hear what is wrong: without that question a check is several times as fast. */
 function complainOf(value: unknown, at: number, item: z.ZodType, context: z.core.$RefinementCtx): void {
-  const [issue] = item.safeParse(value, { reportInput: true }).error?.issues ?? [];
+  const [issue] = z.safeParse(item, value, { reportInput: true }).error?.issues ?? [];
   if (issue) context.addIssue({ ...issue, path: [at, ...issue.path] });
 }

@@ -75,12 +75,15 @@ function flattenOwn(schema: ExactObject, inner: Walk): Flat {
   set('enum', valuesOf(schema));
   const properties = schema.get('properties');
   if (isExactObject(properties)) {
-    flat.set('properties', new Map(Array.from(properties, ([name, each]) => [name, flatten(each, inner)])));
+    const flattened = new Map<string, Exact>();
+    for (const [name, each] of properties) flattened.set(name, flatten(each, inner));
+    flat.set('properties', flattened);
   }
   const required = schema.get('required');
   if (isExactArray(required)) flat.set('required', stringsOf(required));
   set('items', itemsOf(schema, inner));
-  const alternatives = [schema.get('anyOf'), schema.get('oneOf')].filter(isExactArray).flat();
+  const [anyOf, oneOf] = [schema.get('anyOf') ?? [], schema.get('oneOf') ?? []];
+  const alternatives = [...(isExactArray(anyOf) ? anyOf : []), ...(isExactArray(oneOf) ? oneOf : [])];
   if (alternatives.length > 0) {
     flat.set(
       'anyOf',

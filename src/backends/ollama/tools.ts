@@ -43,21 +43,12 @@ export function printTool(
 ): string {
   const flat = schema ? topLevel(flattenSchema(schema, budget)) : new Map<string, Exact>();
   const description = [spec.description ?? '', toldOf(flat)].filter((text) => text !== '').join(' ');
+  const head = JSON.stringify({ name: spec.name, ...(description !== '' && { description }) }).slice(0, -1);
   const required = flat.get('required');
-  const called = new Map<string, Exact>([
-    ['name', spec.name],
-    ...(description === '' ? [] : ([['description', description]] as const)),
-    [
-      'parameters',
-      new Map<string, Exact>([
-        ['type', 'object'],
-        // Without properties a template would print null.
-        ['properties', flat.get('properties') ?? new Map<string, Exact>()],
-        ...(required === undefined ? [] : ([['required', required]] as const)),
-      ]),
-    ],
-  ]);
-  return `{"type":"function","function":${printExact(called)}}`;
+  // Without properties a template would print null.
+  const properties = printExact(flat.get('properties') ?? new Map<string, Exact>());
+  const rest = required === undefined ? '' : `,"required":${printExact(required)}`;
+  return `{"type":"function","function":${head},"parameters":{"type":"object","properties":${properties}${rest}}}}`;
 }
 
 /** Ollama reads no description of the parameters as a whole, so the function's own has it. */
