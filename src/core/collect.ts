@@ -17,16 +17,21 @@ export function createCollector(
 ): Converter {
   let received = '';
   let out = '' as ByteText;
+  let failure: GatewayError | undefined;
 
   const converter: Owned<Converter> = {
     push(bytes) {
+      if (failure) throw failure;
       received += bytes;
       if (received.length <= maxResponseBytes) return true;
-      throw new GatewayError('upstream_invalid_response', {
+      received = '';
+      failure = new GatewayError('upstream_invalid_response', {
         message: `The answer is larger than ${String(maxResponseBytes)} bytes. ${hint}`,
       });
+      throw failure;
     },
     end() {
+      if (failure) throw failure;
       const { bytes, usage } = convert(received as ByteText);
       received = '';
       out = bytes;

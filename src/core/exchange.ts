@@ -15,6 +15,7 @@ export interface Relay {
   write(bytes: ByteText): boolean;
   /** A line that clients ignore: it keeps idle connections open. Commits. Only for streams. */
   comment(text: string): void;
+  /** The last bytes. What is written or ended after it is dropped: the connection may carry another answer by then. */
   end(bytes: ByteText): void;
   onDrain: (() => void) | undefined;
   /** Why nothing more is to be got from the backend: the client left, or the gateway ends it. */

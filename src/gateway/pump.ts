@@ -33,6 +33,9 @@ export function pump(
 ): Promise<void> {
   const { relay } = exchange;
   return new Promise((resolve, reject) => {
+    /** The answer was told to its end or has failed: what the connection says after that is not heard. */
+    let isSettled = false;
+
     function send(text: ByteText): void {
       if (text === '') return;
       watched.hasWritten = true;
@@ -44,9 +47,17 @@ export function pump(
 
     /** The last piece goes out with the end, in one write. */
     function finish(): void {
+      isSettled = true;
+      milestones.firstTokenMs ??= now();
       relay.end(converter.take());
       milestones.firstWriteMs ??= now();
       resolve();
+    }
+
+    function fail(error: unknown): void {
+      isSettled = true;
+      reject(toGatewayError(error));
+      send(converter.take());
     }
 
     function begin(): void {
@@ -64,11 +75,9 @@ export function pump(
     function conclude(): void {
       try {
         converter.end();
-        milestones.firstTokenMs ??= now();
         finish();
       } catch (error) {
-        send(converter.take());
-        reject(toGatewayError(error));
+        fail(error);
       }
     }
 
@@ -79,16 +88,15 @@ export function pump(
 
     body.read({
       chunk(bytes) {
+        if (isSettled) return;
         try {
           if (converter.push(bytes)) watched.hasRecord = true;
         } catch (error) {
-          send(converter.take());
-          reject(toGatewayError(error));
+          fail(error);
           return;
         }
         if (converter.isDone) {
           body.discard();
-          milestones.firstTokenMs ??= now();
           finish();
         } else if (!watched.isAnswering && converter.hasSpoken) {
           begin();
@@ -97,13 +105,13 @@ export function pump(
         }
       },
       end() {
-        if (!converter.isDone) conclude();
+        if (!isSettled) conclude();
       },
       error(error) {
-        if (converter.isDone) return;
+        if (isSettled) return;
         // The finish reason was said: the break has cost nothing.
         if (converter.hasFinished) conclude();
-        else reject(toGatewayError(error));
+        else fail(error);
       },
     });
   });

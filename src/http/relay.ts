@@ -32,7 +32,7 @@ export function createRelay(res: ServerResponse, isStream: boolean): Relay {
       else res.setHeader(name, value);
     },
     write(bytes) {
-      if (relay.closedBy) return true;
+      if (relay.closedBy || isEnded) return true;
       relay.isCommitted = true;
       return out.write(bytes, onDrain);
     },
@@ -40,6 +40,7 @@ export function createRelay(res: ServerResponse, isStream: boolean): Relay {
       if (isStream) relay.write(`: ${text}\n\n` as ByteText);
     },
     end(bytes) {
+      if (isEnded) return;
       relay.isCommitted = true;
       isEnded = true;
       out.end(bytes);
