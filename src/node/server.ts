@@ -62,6 +62,7 @@ export function createServer(app: Express, settings: ServerSettings, work: Work)
   server.on('request', (req, res) => {
     cutStalledReader(res, settings.stalledReaderMs);
     limitUnread(req, res, UNREAD_LIMITS);
+    closeWithClient(req, res);
   });
 
   return {
@@ -104,6 +105,22 @@ function cutStalledReader(res: ServerResponse, stalledReaderMs: number): void {
   res.on('prefinish', () => {
     res.socket?.setTimeout(stalledReaderMs);
   });
+}
+
+/**
+ * An answer that waits for an earlier one on its connection (pipelined requests) has no socket yet,
+ * and Node does not tell it that the client has left.
+ */
+function closeWithClient({ socket }: IncomingMessage, res: ServerResponse): void {
+  if (res.socket) return;
+  const close = (): void => {
+    res.destroy();
+    res.emit('close');
+  };
+  // There are as many as there are requests in line; Node warns of more than ten.
+  socket.setMaxListeners(0);
+  socket.once('close', close);
+  res.once('socket', () => socket.off('close', close));
 }
 
 interface Refusal {
