@@ -1,6 +1,6 @@
 /** A prompt that does not fit, in the words of every server → OpenAI's error, which agents look for. */
 
-import { GatewayError, withoutAddresses } from './errors.ts';
+import { excerptOf, GatewayError, withoutAddresses } from './errors.ts';
 
 /** What a server says of its error. */
 export interface Complaint {
@@ -29,16 +29,20 @@ const LIMITS = [
 ];
 const SIZES = [
   /(?:request|input) \((\d+) tokens\)/i,
-  /(?:prompt|input)[^(]* \(?length \(?(\d+)\)/i,
+  /(?:prompt|input)[^(]{0,200} \(?length \(?(\d+)\)/i,
   /(?:resulted in|requested|keep the first) (\d+) tokens/i,
 ];
 
 /** undefined when the complaint is about something else. `param`: what holds the prompt. */
 export function contextLengthError(complaint: Complaint, param: string): GatewayError | undefined {
-  const { message, type = '', code = '' } = complaint;
-  const isNamed = NAMES.test(`${type} ${code} ${message}`);
+  const { type = '', code = '' } = complaint;
+  const message = excerptOf(complaint.message);
+  const isNamed = NAMES.test(excerptOf(`${type} ${code} ${message}`));
   if (!isNamed && !SENTENCES.some((sentence) => sentence.test(message))) return undefined;
-  return new GatewayError('context_length_exceeded', { message: sentenceOf(complaint, param), param });
+  return new GatewayError('context_length_exceeded', {
+    message: sentenceOf({ ...complaint, message }, param),
+    param,
+  });
 }
 
 function sentenceOf({ message, promptTokens, contextTokens }: Complaint, param: string): string {

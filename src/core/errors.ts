@@ -171,20 +171,46 @@ export function retryAfterOf({ status, retryAfterSeconds }: GatewayError): numbe
   return retryAfterSeconds ?? (isBusy ? DEFAULT_RETRY_AFTER_SECONDS : undefined);
 }
 
+/** Of an upstream's text; what a message says stands at its beginning. */
+const MAX_EXCERPT_LENGTH = 4096;
+/** No address is longer. */
+const MAX_WORD_LENGTH = 256;
+const MAX_MESSAGE_LENGTH = 2000;
+
+/**
+ * As much of an upstream's text as is looked at. It may be megabytes of what a client made up, and
+ * no expression is to be let loose on that. Does not end within an address.
+ */
+export function excerptOf(text: string): string {
+  if (text.length <= MAX_EXCERPT_LENGTH) return text;
+  const end = text.lastIndexOf(' ', MAX_EXCERPT_LENGTH);
+  return text.slice(0, end > MAX_EXCERPT_LENGTH - MAX_WORD_LENGTH ? end : MAX_EXCERPT_LENGTH);
+}
+
+/** Where addresses stand in the words of Go, Node and Python. Each is bounded, or begins at few places. */
+const ADDRESSES: readonly RegExp[] = [
+  /\b[a-z][a-z0-9+.-]{0,31}:\/\/[^\s"'<>]+/gi,
+  /\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b/g,
+  /\[(?=[0-9a-f.]{0,45}:)[0-9a-f:.]{2,45}\](?::\d+)?/gi,
+  /(?<=\blookup )[\w.-]{1,253}(?=:| on )/gi,
+  /(?<=\bdial (?:tcp|udp)[46]? )[\w.-]{1,253}/gi,
+  /(?<=\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|EHOSTUNREACH|ETIMEDOUT) )[\w.:%-]{0,252}\w/g,
+  /(?<=\bhost(?:name)?=["']?)[\w.-]{1,253}/gi,
+  /(?<![\w./-])(?:[\w-]{1,63}\.){1,20}[a-z][\w-]{0,62}:\d{2,5}\b/gi,
+  // Of names without a dot only those that no word has: `gpu-7:8000`, but not `limit:4096`.
+  /(?<![\w./-])(?:localhost|(?=[a-z_]{0,63}[\d-])[a-z][\w-]{0,62}):\d{4,5}\b/gi,
+];
+const PATH = /(?<![\w/])(?:\/[\w.@+-]+){2,}/g;
+
 /**
  * An upstream's own words, fit for a client: without addresses and file paths, which are nobody's
  * business outside, and not longer than a client will read.
  */
 export function withoutAddresses(text: string): string {
-  return text
-    .replace(/\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]+/gi, '[address]')
-    .replace(/\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b/g, '[address]')
-    .replace(/\[[0-9a-f:]*:[0-9a-f:]*\](?::\d+)?/gi, '[address]')
-    .replace(/(?<![\w/])(?:\/[\w.@+-]+){2,}/g, '[path]')
+  return ADDRESSES.reduce((words, address) => words.replace(address, '[address]'), excerptOf(text))
+    .replace(PATH, '[path]')
     .slice(0, MAX_MESSAGE_LENGTH);
 }
-
-const MAX_MESSAGE_LENGTH = 2000;
 
 /** Anything thrown → a GatewayError. What is not one is a fault of the gateway itself. */
 export function toGatewayError(error: unknown): GatewayError {

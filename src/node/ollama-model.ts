@@ -33,8 +33,8 @@ export async function showModel(client: Ollama, model: string): Promise<Partial<
 /** `parameters` has a line for each: `stop                           "<|eot_id|>"`. */
 export function stopsOf(parameters: string): string[] {
   return parameters.split('\n').flatMap((line) => {
-    const [, text] = /^stop\s+(.*\S)\s*$/.exec(line) ?? [];
-    if (text === undefined) return [];
+    const text = /^stop\s/.test(line) ? line.slice('stop'.length).trim() : '';
+    if (text === '') return [];
     try {
       const value: unknown = JSON.parse(text);
       return typeof value === 'string' ? value : text;

@@ -4,7 +4,7 @@
  */
 
 import type { ByteText } from '../core/stream.ts';
-import { GatewayError } from '../core/errors.ts';
+import { invalidResponse as invalid, isKeptAlive, toHeaders } from './header-fields.ts';
 
 export interface ResponseListener {
   /** Names in lower case; repeated fields joined by ', '. */
@@ -42,7 +42,6 @@ const MAX_LENGTH_DIGITS = 13;
 const MAX_TRAILERS = 64;
 
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: |$)/;
-const FIELD_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/;
 const CR = 0x0d;
 
 export function createResponseParser(listener: ResponseListener): ResponseParser {
@@ -211,28 +210,4 @@ function hexDigit(c: number): number {
   if (c >= 0x30 && c <= 0x39) return c - 0x30;
   const lower = c | 0x20;
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
-}
-
-function toHeaders(lines: readonly string[]): Record<string, string> {
-  const headers: Record<string, string> = Object.create(null) as Record<string, string>;
-  for (const line of lines) {
-    const [, name, value] = FIELD_LINE.exec(line) ?? [];
-    if (name === undefined || value === undefined) throw invalid('a broken header field');
-    const key = name.toLowerCase();
-    const earlier = headers[key];
-    // Two lengths, equal or not, become one that is no number (RFC 9112, section 6.3).
-    headers[key] = earlier === undefined ? value : `${earlier}, ${value}`;
-  }
-  return headers;
-}
-
-function isKeptAlive(isHttp11: boolean, connection = ''): boolean {
-  const options = connection.toLowerCase().split(/\s*,\s*/);
-  return isHttp11 ? !options.includes('close') : options.includes('keep-alive');
-}
-
-function invalid(what: string): GatewayError {
-  return new GatewayError('upstream_invalid_response', {
-    message: `The upstream server sent ${what} instead of a valid HTTP response.`,
-  });
 }

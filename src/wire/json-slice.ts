@@ -39,6 +39,18 @@ export function sliceJson(json: string, path: JsonPath): string | undefined {
   return found && json.slice(found.start, found.end);
 }
 
+/** The texts of the items of the array at `path`, in one walk; [] when there is none. */
+export function sliceItems(json: string, path: JsonPath): string[] {
+  const { start } = locateJson(json, path) ?? { start: json.length };
+  const items: string[] = [];
+  eachItem(json, start, (at) => {
+    const end = endOfValue(json, at);
+    items.push(json.slice(at, end));
+    return end;
+  });
+  return items;
+}
+
 /** Where the value at `path` stands, or undefined when there is none. */
 export function locateJson(json: string, path: JsonPath): { start: number; end: number } | undefined {
   let start = afterSpace(json, 0);
@@ -72,13 +84,25 @@ function eachMember(json: string, start: number, visit: (name: string, at: numbe
 }
 
 function findItem(json: string, start: number, index: number): number | undefined {
-  if (json.charCodeAt(start) !== OPEN_BRACKET) return undefined;
+  let n = 0;
+  let found: number | undefined;
+  eachItem(json, start, (at) => {
+    if (n++ !== index) return endOfValue(json, at);
+    found = at;
+    return undefined;
+  });
+  return found;
+}
+
+/** `visit` gets where an item starts, and returns where it ends; undefined ends the walk. */
+function eachItem(json: string, start: number, visit: (at: number) => number | undefined): void {
+  if (json.charCodeAt(start) !== OPEN_BRACKET) return;
   let i = afterSpace(json, start + 1);
-  for (let n = 0; i < json.length && json.charCodeAt(i) !== CLOSE_BRACKET; n++) {
-    if (n === index) return i;
-    i = afterSeparator(json, endOfValue(json, i));
+  while (i < json.length && json.charCodeAt(i) !== CLOSE_BRACKET) {
+    const end = visit(i);
+    if (end === undefined) return;
+    i = afterSeparator(json, end);
   }
-  return undefined;
 }
 
 /** The index after the value that starts at `start`. */

@@ -96,4 +96,11 @@ describe('stop strings', () => {
   ])('of %j are %j', (parameters, stops) => {
     expect(stopsOf(parameters)).toEqual(stops);
   });
+
+  it('are found in no time among any number of blanks', () => {
+    const startedMs = performance.now();
+    expect(stopsOf(`stop${' '.repeat(60_000)}a${' '.repeat(60_000)}b`)).toHaveLength(1);
+    expect(stopsOf(`stop${' '.repeat(60_000)}`)).toEqual([]);
+    expect(performance.now() - startedMs).toBeLessThan(300);
+  });
 });

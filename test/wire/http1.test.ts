@@ -103,6 +103,23 @@ describe('a response parser', () => {
     );
   });
 
+  it('takes the blanks around a header away, and no time for those within', () => {
+    const blanks = ' \t'.repeat(15_000);
+    const startedMs = performance.now();
+    const { headers, isReusable } = parse([
+      `HTTP/1.1 200 OK\r\nX-A:${blanks}a${blanks}b\t \r\nX-B:\r\nConnection: a ,\tClose \r\nContent-Length: 0\r\n\r\n`,
+    ]);
+    expect(performance.now() - startedMs).toBeLessThan(300);
+    expect(headers).toMatchObject({ 'x-a': `a${blanks}b`, 'x-b': '' });
+    expect(isReusable).toBe(false);
+  });
+
+  it('finds the options of a connection among any blanks in no time', () => {
+    const startedMs = performance.now();
+    expect(parse([`HTTP/1.1 204 -\r\nConnection: a${' '.repeat(60_000)}b\r\n\r\n`]).isReusable).toBe(true);
+    expect(performance.now() - startedMs).toBeLessThan(300);
+  });
+
   it('reads a body without a length up to the close, and does not keep the connection', () => {
     const message = 'HTTP/1.1 200 OK\r\n\r\nall of it';
     expect(parse([message])).toMatchObject({ body: 'all of it', isEnded: false });
@@ -169,6 +186,10 @@ describe('a response parser', () => {
     ['a folded header', 'HTTP/1.1 200 OK\r\nX-A: 1\r\n 2\r\n\r\n'],
     ['a header with a space before its colon', 'HTTP/1.1 200 OK\r\nContent-Length : 3\r\n\r\n'],
     ['a header with a bare CR', 'HTTP/1.1 200 OK\r\nX-A: 1\rX-B: 2\r\n\r\n'],
+    ['a header with a bare LF', 'HTTP/1.1 200 OK\r\nX-A: 1\nX-B: 2\r\n\r\n'],
+    ['a header with a NUL', 'HTTP/1.1 200 OK\r\nX-A: 1\0\r\n\r\n'],
+    ['a header without a colon', 'HTTP/1.1 200 OK\r\nX-A\r\n\r\n'],
+    ['a header without a name', 'HTTP/1.1 200 OK\r\n: 1\r\n\r\n'],
     ['a chunk size that is no number', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n'],
     ['a chunk size with a sign', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n+3\r\nabc\r\n'],
     [

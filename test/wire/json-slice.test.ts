@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { sliceJson, sliceMembers } from '../../src/wire/json-slice.ts';
+import { sliceItems, sliceJson, sliceMembers } from '../../src/wire/json-slice.ts';
 
 const spacing = fc.constantFrom(undefined, 1, '\t');
 
@@ -20,6 +20,21 @@ describe('slicing JSON', () => {
         }
       }),
     );
+  });
+
+  it('finds every item of every array, whatever the spacing', () => {
+    fc.assert(
+      fc.property(fc.array(fc.jsonValue()), spacing, (items, space) => {
+        const texts = sliceItems(JSON.stringify({ a: { b: items } }, null, space), ['a', 'b']);
+        expect(texts.map((text) => JSON.parse(text) as unknown)).toEqual(
+          JSON.parse(JSON.stringify(items)) as unknown,
+        );
+      }),
+    );
+  });
+
+  it.each(['{"a":{}}', '{"a":"[1]"}', '{"b":[1]}', '[1]'])('finds no items in %s', (json) => {
+    expect(sliceItems(json, ['a'])).toEqual([]);
   });
 
   it('keeps digits that a number cannot hold', () => {

@@ -1,7 +1,7 @@
 /** Ollama's errors, before and inside a stream → the gateway's. */
 
 import { contextLengthError } from '../../core/context-length.ts';
-import { GatewayError, withoutAddresses } from '../../core/errors.ts';
+import { excerptOf, GatewayError, withoutAddresses } from '../../core/errors.ts';
 import { isJsonObject, parseJson } from '../../core/json.ts';
 import type { Target } from '../../core/fleet.ts';
 import type { FailedResponse } from '../../core/kind.ts';
@@ -11,14 +11,14 @@ import { decodeUtf8 } from '../../wire/utf8.ts';
 /** "does not support tools" and its kin, with the field that asked for it. */
 const UNSUPPORTED: readonly (readonly [RegExp, string])[] = [
   [/does not support tools/i, 'tools'],
-  [/does not support thinking|think value .* is not supported/i, 'reasoning_effort'],
+  [/does not support thinking|think value .{1,80} is not supported/i, 'reasoning_effort'],
   [/does not support (vision|images?)/i, 'messages'],
   [/does not support (chat|generate|embed)/i, 'model'],
   [/does not support insert/i, 'suffix'],
 ];
 
 /** Failures that the same request meets again on the same server. */
-const FUTILE = /requires more system memory|option ".*" must be of type/i;
+const FUTILE = /requires more system memory|option "[^"]{1,80}" must be of type/i;
 
 /** What an answer with an error status means. */
 export function ollamaFailure(response: FailedResponse): GatewayError {
@@ -59,24 +59,26 @@ export function ollamaFailure(response: FailedResponse): GatewayError {
 export function adaptTarget({ status, body }: FailedResponse, target: Target): Target | undefined {
   if (status !== 400 || target.hasThinkLevels === false) return undefined;
   const text = errorText(decodeUtf8(body)) ?? '';
-  return /think value .* is not supported/i.test(text) ? { ...target, hasThinkLevels: false } : undefined;
+  return /think value .{1,80} is not supported/i.test(excerptOf(text)) ? { ...target, hasThinkLevels: false } : undefined;
 }
 
 /** What an error that stands alone means: a record inside a stream, or a status of 500. */
-export function messageFailure(text: string, promptParam = 'messages'): GatewayError {
-  const overflow = contextFailure(text, promptParam);
+export function messageFailure(said: string, promptParam = 'messages'): GatewayError {
+  const overflow = contextFailure(said, promptParam);
   if (overflow) return overflow;
-  const message = withoutAddresses(plainText(text));
+  const text = excerptOf(said);
+  const message = withoutAddresses(plainText(said));
   if (/error parsing tool call/i.test(text)) {
     return new GatewayError('tool_call_parse_error', { message });
   }
   return new GatewayError('upstream_error', { message, retryIsFutile: FUTILE.test(text) });
 }
 
-function requestFailure(text: string, promptParam = 'messages'): GatewayError {
-  const overflow = contextFailure(text, promptParam);
+function requestFailure(said: string, promptParam = 'messages'): GatewayError {
+  const overflow = contextFailure(said, promptParam);
   if (overflow) return overflow;
-  const message = withoutAddresses(plainText(text));
+  const text = excerptOf(said);
+  const message = withoutAddresses(plainText(said));
   for (const [pattern, param] of UNSUPPORTED) {
     if (pattern.test(text)) return new GatewayError('unsupported_parameter', { message, param });
   }

@@ -4,7 +4,7 @@ import type { ByteText, ChatSink, Decoder, JsonText, Owned, ToolCall } from '../
 import type { DecodeLimits } from '../../core/kind.ts';
 import { isJsonObject } from '../../core/json.ts';
 import { endOfJsonString, sliceJsonText, toJsonText } from '../../wire/json-string.ts';
-import { sliceJson } from '../../wire/json-slice.ts';
+import { sliceItems, sliceJson } from '../../wire/json-slice.ts';
 import { incompleteAnswer } from './failure.ts';
 import { createLineReader } from '../../wire/lines.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
@@ -153,7 +153,8 @@ function finish({ decoder, sink, callIds, saidLength, thoughtLength }: State, re
 }
 
 function toToolCalls(state: State, value: unknown, json: string): ToolCall[] {
-  if (!Array.isArray(value)) return [];
+  if (!Array.isArray(value) || value.length === 0) return [];
+  const texts = sliceItems(json, ['message', 'tool_calls']);
   return value.flatMap((item: unknown, index): ToolCall[] => {
     const called = isJsonObject(item) ? item.function : undefined;
     if (!isJsonObject(called) || typeof called.name !== 'string') return [];
@@ -161,7 +162,7 @@ function toToolCalls(state: State, value: unknown, json: string): ToolCall[] {
     state.callIds ??= new Set();
     const isNew = id !== '' && !state.callIds.has(id);
     state.callIds.add(id);
-    const text = argumentsText(called.arguments, json, index);
+    const text = argumentsText(called.arguments, texts[index] ?? '');
     return [{ id: isNew ? id : undefined, name: called.name, arguments: text }];
   });
 }
@@ -177,8 +178,9 @@ function endsWithTail(line: string, at: number): boolean {
   return line.length === at + TAIL.length && line.startsWith(TAIL, at);
 }
 
-function argumentsText(value: unknown, json: string, index: number): string {
+/** `call`: the text of the whole call. */
+function argumentsText(value: unknown, call: string): string {
   if (typeof value === 'string') return value === '' ? '{}' : value;
   if (value === null || value === undefined) return '{}';
-  return sliceJson(json, ['message', 'tool_calls', index, 'function', 'arguments']) ?? '{}';
+  return sliceJson(call, ['function', 'arguments']) ?? '{}';
 }
