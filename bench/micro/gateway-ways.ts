@@ -20,6 +20,7 @@ const SHAPE: AnswerShape = {
   fingerprint: 'fp_01234567',
   isStream: true,
   index: 0,
+  choices: 1,
   isPart: false,
   includeUsage: false,
   reasoningKeys: 'both',

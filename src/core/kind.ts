@@ -21,8 +21,10 @@ export interface AnswerShape {
   /** What the answer says of `service_tier`, where the backend says nothing; undefined: nothing was asked. */
   readonly serviceTier?: 'default' | undefined;
   readonly isStream: boolean;
-  /** Which of several answers to one request this is. */
+  /** Which of several answers to one request this is, or the first of them. */
   readonly index: number;
+  /** How many answers the call was asked for. */
+  readonly choices: number;
   /** The end of the answer (usage, `[DONE]`) is told for all parts together, by somebody else. */
   readonly isPart: boolean;
   readonly includeUsage: boolean;

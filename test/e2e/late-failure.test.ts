@@ -3,6 +3,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { openaiChunk, sse, type Script } from '../support/scripted-backend.ts';
 import { createSetup, eventually } from '../support/setup.ts';
+import { readStream } from '../support/sse.ts';
 import { chatRequest, HEALTH_REQUEST, openWireClient } from '../support/wire-client.ts';
 
 const setup = createSetup();
@@ -40,6 +41,16 @@ describe('a failure after the finish reason', () => {
     await eventually(() => gateway.active() === 0);
     expect(gateway.logs.filter(({ level }) => level === 'error')).toEqual([]);
   });
+});
+
+it('a break after the end of one of two answers is a failure: the other one is missing', async () => {
+  const backend = await setup.backend(async ({ write, reset }) => {
+    await write(FINISHED);
+    reset();
+  });
+  const gateway = await setup.gateway({ env: { VLLM_BASE_URL: backend.url } });
+  const stream = await readStream(await gateway.chat({ stream: true, n: 2 }));
+  expect(stream).toMatchObject({ isDone: false, error: { code: 'upstream_connection_error' } });
 });
 
 describe('an answer in one piece that is larger than the limit', () => {

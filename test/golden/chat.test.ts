@@ -38,6 +38,7 @@ function shapeOf({ req = {}, cfg = {} }: Vector): AnswerShape {
     fingerprint: meta.fp,
     isStream: req.stream !== false,
     index: 0,
+    choices: 1,
     isPart: false,
     includeUsage: options?.include_usage === true,
     reasoningKeys: cfg.reasoning ?? 'both',

@@ -19,6 +19,7 @@ const shape: AnswerShape = {
   fingerprint: 'fp',
   isStream: true,
   index: 0,
+  choices: 1,
   isPart: false,
   includeUsage: true,
   reasoningKeys: 'both',

@@ -59,7 +59,9 @@ export function ollamaFailure(response: FailedResponse): GatewayError {
 export function adaptTarget({ status, body }: FailedResponse, target: Target): Target | undefined {
   if (status !== 400 || target.hasThinkLevels === false) return undefined;
   const text = errorText(decodeUtf8(body)) ?? '';
-  return /think value .{1,80} is not supported/i.test(excerptOf(text)) ? { ...target, hasThinkLevels: false } : undefined;
+  return /think value .{1,80} is not supported/i.test(excerptOf(text))
+    ? { ...target, hasThinkLevels: false }
+    : undefined;
 }
 
 /** What an error that stands alone means: a record inside a stream, or a status of 500. */

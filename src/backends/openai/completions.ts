@@ -18,6 +18,7 @@ import { createEventReader } from '../../wire/events.ts';
 import { printMembers } from '../../wire/json-slice.ts';
 import { encodeUtf8 } from '../../wire/utf8.ts';
 import { choicesOf, indexOf, invalidAnswer, toAnswer, toChoice } from './completion-choice.ts';
+import { eventFailure } from './failure.ts';
 import { toUsage, toUsageObject } from './normalise.ts';
 import { memberOf, overruledParams } from './overruled.ts';
 
@@ -104,9 +105,10 @@ function createStream(shape: CompletionShape, limits: DecodeLimits): Converter {
 
   const events = createEventReader(limits.maxRecordBytes, {
     plain: () => false,
-    event(data) {
+    event(data, name) {
       if (converter.isDone) return;
       records++;
+      if (name === 'error') throw eventFailure(data, 'prompt');
       if (data.trim() === '[DONE]') conclude();
       else takeChunk(toAnswer(data));
     },

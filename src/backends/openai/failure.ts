@@ -4,6 +4,7 @@ import { contextLengthError, type Complaint } from '../../core/context-length.ts
 import { GatewayError, withoutAddresses } from '../../core/errors.ts';
 import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
 import type { FailedResponse } from '../../core/kind.ts';
+import type { ByteText } from '../../core/stream.ts';
 import { toRetryAfterSeconds } from '../../wire/retry-after.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
 
@@ -61,11 +62,22 @@ export function openaiFailure({
 /** What an `error` object means that stands in a body of status 200 or inside a stream. */
 export function spokenFailure(value: JsonObject, promptParam = 'messages'): GatewayError | undefined {
   const fault = faultOf(value);
-  if (!fault) return undefined;
+  return fault && failureOf(fault, promptParam);
+}
+
+function failureOf(fault: Fault, promptParam: string): GatewayError {
   const overflow = contextLengthError(fault, promptParam);
   if (overflow) return overflow;
   const isRequestFault = /invalid_request|BadRequest/i.test(fault.type) || fault.code === '400';
   return isRequestFault ? requestFailure(400, fault) : serverFailure(500, fault);
+}
+
+/** What an event means that is named `error`, with whatever stands in it. */
+export function eventFailure(data: ByteText, promptParam = 'messages'): GatewayError {
+  const text = decodeUtf8(data);
+  const value = parseJson(text);
+  const fields = isJsonObject(value) ? value : { message: text };
+  return failureOf(faultOf(fields) ?? fieldsOf(fields), promptParam);
 }
 
 function requestFailure(status: number, fault: Fault | undefined): GatewayError {

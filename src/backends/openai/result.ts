@@ -15,6 +15,7 @@ import {
   toUsage,
   toUsageObject,
 } from './normalise.ts';
+import { namelessCall } from './tool-calls.ts';
 
 export interface Result {
   readonly body: JsonObject;
@@ -90,18 +91,22 @@ function toMessage(
   };
 }
 
+/** Ids are what results are told apart by: one that is missing or was used before is made. */
 function toCalls(value: unknown, shape: AnswerShape): JsonObject[] {
   if (!Array.isArray(value)) return [];
-  const calls = value.filter(isJsonObject).map(({ id, type, function: called, custom }) => ({
-    id: typeof id === 'string' && id !== '' ? id : `call_${shape.newId()}`,
-    ...(type === 'custom'
-      ? { type, custom }
-      : {
-          type: 'function',
-          function: isJsonObject(called)
-            ? { name: called.name, arguments: argumentsText(called.arguments) || '{}' }
-            : { name: '', arguments: '{}' },
-        }),
-  }));
+  const ids = new Set<string>();
+  const calls = value.filter(isJsonObject).map((call) => {
+    const { id } = call;
+    const isFree = typeof id === 'string' && id !== '' && !ids.has(id);
+    if (isFree) ids.add(id);
+    return { id: isFree ? id : `call_${shape.newId()}`, ...toCall(call) };
+  });
   return shape.firstCallOnly ? calls.slice(0, 1) : calls;
+}
+
+function toCall({ type, function: called, custom }: JsonObject): JsonObject {
+  if (type === 'custom') return { type, custom };
+  const { name, arguments: given } = isJsonObject(called) ? called : {};
+  if (typeof name !== 'string' || name === '') throw namelessCall();
+  return { type: 'function', function: { name, arguments: argumentsText(given) || '{}' } };
 }

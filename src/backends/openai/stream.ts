@@ -7,26 +7,15 @@
 import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
 import type { AnswerShape, DecodeLimits } from '../../core/kind.ts';
-import { reasoningFields } from '../../core/reasoning.ts';
-import type { ByteText, Converter, Owned } from '../../core/stream.ts';
+import type { ByteText, Converter, FinishReason, Owned } from '../../core/stream.ts';
 import { continuedUsage, type Transcript } from '../../core/transcript.ts';
 import { createEventReader } from '../../wire/events.ts';
 import { toJsonText } from '../../wire/json-string.ts';
 import { encodeUtf8, decodeUtf8 } from '../../wire/utf8.ts';
-import { spokenFailure } from './failure.ts';
-import { identityOf, reasoningOf, toFinishReason, toLogprobs, toUsage, toUsageObject } from './normalise.ts';
+import { toPieces, type ChoiceState, type Piece } from './deltas.ts';
+import { eventFailure, spokenFailure } from './failure.ts';
+import { identityOf, reasoningOf, toFinishReason, toUsage, toUsageObject } from './normalise.ts';
 import { createTokenTemplate } from './template.ts';
-import { createToolCallPieces, type ToolCallPieces } from './tool-calls.ts';
-
-/** What was sent of one choice so far. */
-interface ChoiceState {
-  readonly index: number;
-  /** undefined before the first: most answers have none. */
-  calls: ToolCallPieces | undefined;
-  hasRole: boolean;
-  hasFunctionCall: boolean;
-  hasFinished: boolean;
-}
 
 /** `useFastPath: false` parses every chunk; the golden tests hold both ways to the same result. */
 export function createChatPassthrough(
@@ -52,9 +41,10 @@ export function createChatPassthrough(
       records++;
       return true;
     },
-    event(data) {
+    event(data, name) {
       if (converter.isDone) return;
       records++;
+      if (name === 'error') throw eventFailure(data);
       if (data.trim() === '[DONE]') {
         conclude();
       } else {
@@ -108,18 +98,26 @@ export function createChatPassthrough(
         message: 'The upstream server sent a whole answer where a stream was asked for.',
       });
     }
-    const delta = isJsonObject(part.delta) ? part.delta : {};
-    const logprobs = toLogprobs(part.logprobs);
-    for (const piece of toDeltas(delta, state)) {
-      emitRole(index, state, 'tool_calls' in piece || 'function_call' in piece);
-      emitChoice(index, piece, null, logprobs);
+    const pieces = toPieces(part, state, shape);
+    if (pieces.length > 0 || hasThinking(part)) converter.hasSpoken = true;
+    if (transcript) record(transcript, pieces);
+    for (const { delta, logprobs } of pieces) {
+      emitRole(index, state, 'tool_calls' in delta || 'function_call' in delta);
+      emitChoice(index, delta, null, logprobs);
     }
     const reason = toFinishReason(part.finish_reason, (state.calls?.count ?? 0) > 0, state.hasFunctionCall);
-    if (reason === null) return;
+    if (reason !== null) finish(state, reason);
+  }
+
+  function finish(state: ChoiceState, reason: FinishReason): void {
+    const { index } = state;
+    const missing = state.calls?.finish() ?? [];
+    if (missing.length > 0) emitChoice(index, { tool_calls: missing }, null, null);
     emitRole(index, state, false);
     emitChoice(index, {}, reason, null);
     state.hasFinished = true;
-    converter.hasFinished = choices.every((each) => each.hasFinished);
+    // What was not begun is missing too.
+    converter.hasFinished = choices.length >= shape.choices && choices.every((each) => each.hasFinished);
     template.forget();
   }
 
@@ -136,33 +134,6 @@ export function createChatPassthrough(
     choices.push(state);
     converter.hasFinished = false;
     return state;
-  }
-
-  /** Thinking, text and calls of one delta, each in a delta of its own; empty ones are silence. */
-  function toDeltas(delta: JsonObject, state: ChoiceState): JsonObject[] {
-    const deltas: JsonObject[] = [];
-    const thinking = reasoningOf(delta);
-    if (thinking !== '') {
-      converter.hasSpoken = true;
-      const fields = reasoningFields(shape.reasoningKeys, thinking);
-      if (Object.keys(fields).length > 0) deltas.push({ ...fields });
-    }
-    for (const key of ['content', 'refusal']) {
-      const value = delta[key];
-      if (typeof value === 'string' && value !== '') deltas.push({ [key]: value });
-    }
-    for (const key of ['audio', 'annotations', 'function_call']) {
-      if (delta[key] !== null && delta[key] !== undefined) deltas.push({ [key]: delta[key] });
-    }
-    if (isJsonObject(delta.function_call)) state.hasFunctionCall = true;
-    if (Array.isArray(delta.tool_calls)) {
-      state.calls ??= createToolCallPieces(shape);
-      const calls = state.calls.normalise(delta.tool_calls);
-      if (calls.length > 0) deltas.push({ tool_calls: calls });
-    }
-    if (deltas.length > 0) converter.hasSpoken = true;
-    if (transcript) record(transcript, deltas);
-    return deltas;
   }
 
   function emitRole(index: number, state: ChoiceState, isCall: boolean): void {
@@ -236,10 +207,15 @@ export function createChatPassthrough(
   return converter;
 }
 
+/** Also when it is to be hidden. */
+function hasThinking({ delta }: JsonObject): boolean {
+  return isJsonObject(delta) && reasoningOf(delta) !== '';
+}
+
 /** Text can be gone on from; thinking and calls cannot. */
-function record(transcript: Transcript, deltas: readonly JsonObject[]): void {
-  for (const { content } of deltas) {
-    if (typeof content === 'string') transcript.add(toJsonText(content));
+function record(transcript: Transcript, pieces: readonly Piece[]): void {
+  for (const { delta } of pieces) {
+    if (typeof delta.content === 'string') transcript.add(toJsonText(delta.content));
     else transcript.spoil();
   }
 }

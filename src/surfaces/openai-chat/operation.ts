@@ -143,6 +143,7 @@ export function toShape(
     model: body.model,
     isStream: body.stream === true,
     index: part ?? 0,
+    choices: body.n ?? 1,
     isPart: part !== undefined,
     includeUsage: body.stream_options?.include_usage === true,
     reasoningKeys,

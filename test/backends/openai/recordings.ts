@@ -1,19 +1,24 @@
 /**
  * Streams as compatible servers send them, odd shapes included, with what the client must see.
- * Payloads of `in` are sent as events; a string is sent as it stands.
+ * Payloads of `in` are sent as events; a string is sent as it stands, and so is a whole event.
  */
+
+import { CALL_RECORDINGS } from './call-recordings.ts';
 
 export interface Recording {
   readonly title: string;
   readonly includeUsage?: boolean;
   readonly reasoningKeys?: 'none' | 'both';
   readonly firstCallOnly?: boolean;
+  readonly logprobs?: boolean;
+  /** That were asked for; 1 unless given. */
+  readonly choices?: number;
   readonly in: readonly (object | string)[];
   /** Deltas with finish reasons in order; usage, '[DONE]' and an error's code as they come. */
   readonly out: readonly unknown[];
 }
 
-const vllm = (delta: object, finish: string | null = null, more: object = {}): object => ({
+export const vllm = (delta: object, finish: string | null = null, more: object = {}): object => ({
   id: 'chatcmpl-1',
   object: 'chat.completion.chunk',
   created: 1700000000,
@@ -23,6 +28,12 @@ const vllm = (delta: object, finish: string | null = null, more: object = {}): o
   system_fingerprint: null,
   ...more,
 });
+
+/** As vLLM, for one of several answers. */
+const choice = (index: number, delta: object, finish: string | null = null, more: object = {}): object =>
+  vllm(delta, finish, { choices: [{ index, delta, finish_reason: finish, ...more }] });
+const entry = (token: string): object => ({ token, logprob: -1, bytes: null, top_logprobs: [] });
+const logprobsOf = (token: string): object => ({ content: [entry(token)], refusal: null });
 
 let second = 1700000000;
 /** `created` moves on, timings come along. */
@@ -36,11 +47,12 @@ const llamacpp = (delta: object, finish: string | null = null, more: object = {}
   ...more,
 });
 
-const ROLE = { delta: { role: 'assistant', content: '' }, finish: null };
-const say = (content: string): object => ({ delta: { content }, finish: null });
-const end = (finish: string): object => ({ delta: {}, finish });
+export const ROLE = { delta: { role: 'assistant', content: '' }, finish: null };
+export const say = (content: string): object => ({ delta: { content }, finish: null });
+export const end = (finish: string): object => ({ delta: {}, finish });
 
 export const RECORDINGS: readonly Recording[] = [
+  ...CALL_RECORDINGS,
   {
     title: 'vLLM: nulls, extra keys, role first',
     in: [
@@ -315,5 +327,133 @@ export const RECORDINGS: readonly Recording[] = [
       },
     ],
     out: [{ error: 'upstream_invalid_response' }],
+  },
+  {
+    title: 'two answers, mixed',
+    choices: 2,
+    in: [
+      choice(0, { content: 'a' }),
+      choice(1, { content: 'b' }),
+      choice(0, {}, 'stop'),
+      choice(1, {}, 'length'),
+      '[DONE]',
+    ],
+    out: [
+      ROLE,
+      say('a'),
+      { index: 1, ...ROLE },
+      { index: 1, ...say('b') },
+      end('stop'),
+      { index: 1, ...end('length') },
+      '[DONE]',
+    ],
+  },
+  {
+    title: 'two answers of which the second never came',
+    choices: 2,
+    in: [choice(0, { content: 'a' }), choice(0, {}, 'stop')],
+    out: [ROLE, say('a'), end('stop'), { error: 'upstream_incomplete_response' }],
+  },
+  {
+    title: 'two answers of which the second never came, whatever the server says',
+    choices: 2,
+    in: [choice(0, { content: 'a' }), choice(0, {}, 'stop'), '[DONE]'],
+    out: [ROLE, say('a'), end('stop'), { error: 'upstream_incomplete_response' }],
+  },
+  {
+    title: 'an error that its event names, with and without a key of its own',
+    in: [vllm({ content: 'a' }), 'event: error\ndata: {"message":"LM broke"}'],
+    out: [ROLE, say('a'), { error: 'upstream_error', message: 'LM broke' }],
+  },
+  {
+    title: 'an error that its event names and its data repeat',
+    in: ['event: error\ndata: {"error":{"message":"no","type":"invalid_request_error"}}'],
+    out: [{ error: null, message: 'no' }],
+  },
+  {
+    title: 'an error that its event names, in plain words',
+    in: ['event: error\ndata: slot gone'],
+    out: [{ error: 'upstream_error', message: 'slot gone' }],
+  },
+  {
+    title: 'an error on a line of its own (old llama.cpp)',
+    in: [llamacpp({ content: 'a' }), 'error: {"code":500,"message":"slot gone","type":"server_error"}'],
+    out: [ROLE, say('a'), { error: 'upstream_error', message: 'slot gone' }],
+  },
+  {
+    title: 'probabilities of thinking and text in one delta, told once',
+    logprobs: true,
+    in: [
+      choice(0, { reasoning: 'Hm', content: 'a' }, null, { logprobs: logprobsOf('a') }),
+      choice(0, { content: 'b' }, null, { logprobs: logprobsOf('b') }),
+      choice(0, {}, 'stop', { logprobs: null }),
+      '[DONE]',
+    ],
+    out: [
+      ROLE,
+      { delta: { reasoning: 'Hm', reasoning_content: 'Hm' }, finish: null },
+      { ...say('a'), logprobs: logprobsOf('a') },
+      { ...say('b'), logprobs: logprobsOf('b') },
+      end('stop'),
+      '[DONE]',
+    ],
+  },
+  {
+    title:
+      'probabilities without a text: of half a character, of the end; those of thinking and calls describe nothing',
+    logprobs: true,
+    in: [
+      choice(0, { content: '' }, null, { logprobs: logprobsOf('half') }),
+      choice(0, { content: 'é' }, null, { logprobs: logprobsOf('other half') }),
+      choice(0, { reasoning: 'Hm' }, null, { logprobs: logprobsOf('Hm') }),
+      choice(0, { content: '' }, null, { logprobs: { content: [] } }),
+      choice(0, { content: '' }, 'stop', { logprobs: logprobsOf('<end>') }),
+      '[DONE]',
+    ],
+    out: [
+      ROLE,
+      { ...say(''), logprobs: logprobsOf('half') },
+      { ...say('é'), logprobs: logprobsOf('other half') },
+      { delta: { reasoning: 'Hm', reasoning_content: 'Hm' }, finish: null },
+      { ...say(''), logprobs: logprobsOf('<end>') },
+      end('stop'),
+      '[DONE]',
+    ],
+  },
+  {
+    title: 'probabilities that were not asked for',
+    in: [
+      choice(0, { content: '' }, null, { logprobs: logprobsOf('half') }),
+      choice(0, { content: 'é' }, 'stop', { logprobs: logprobsOf('other half') }),
+      '[DONE]',
+    ],
+    out: [ROLE, say('é'), end('stop'), '[DONE]'],
+  },
+  {
+    title: 'probabilities of thinking that is to be hidden',
+    logprobs: true,
+    reasoningKeys: 'none',
+    in: [
+      choice(0, { reasoning: 'Hm', content: '' }, null, { logprobs: logprobsOf('Hm') }),
+      choice(0, {}, 'stop'),
+      '[DONE]',
+    ],
+    out: [ROLE, end('stop'), '[DONE]'],
+  },
+  {
+    title: 'probabilities of text and refusal in one delta, told once',
+    logprobs: true,
+    in: [
+      choice(0, { content: 'a', refusal: 'No.' }, null, { logprobs: logprobsOf('a') }),
+      choice(0, {}, 'stop'),
+      '[DONE]',
+    ],
+    out: [
+      ROLE,
+      { ...say('a'), logprobs: logprobsOf('a') },
+      { delta: { refusal: 'No.' }, finish: null },
+      end('stop'),
+      '[DONE]',
+    ],
   },
 ];

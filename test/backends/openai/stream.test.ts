@@ -17,6 +17,8 @@ function shapeOf({
   includeUsage = false,
   reasoningKeys = 'both',
   firstCallOnly = false,
+  logprobs = false,
+  choices = 1,
 }: Partial<Recording>): AnswerShape {
   return {
     id: 'chatcmpl-own',
@@ -28,7 +30,8 @@ function shapeOf({
     isPart: false,
     includeUsage,
     reasoningKeys,
-    logprobs: false,
+    choices,
+    logprobs,
     firstCallOnly,
     legacyFunctions: false,
     customTools: [],
@@ -57,17 +60,23 @@ function run(shape: AnswerShape, pieces: readonly string[], useFastPath: boolean
 interface Chunk {
   readonly id?: string;
   readonly model?: string;
-  readonly choices?: readonly { readonly delta: object; readonly finish_reason: string | null }[];
+  readonly choices?: readonly {
+    readonly index: number;
+    readonly delta: object;
+    readonly finish_reason: string | null;
+    readonly logprobs?: object | null;
+  }[];
   readonly usage?: {
     readonly prompt_tokens: number;
     readonly completion_tokens: number;
     readonly total_tokens: number;
   } | null;
-  readonly error?: { readonly code: string | null };
+  readonly error?: { readonly code: string | null; readonly message: string };
 }
 
-/** What a recording's `out` is written in. */
-function summarise(sse: string): unknown[] {
+/** What a recording's `out` is written in; the words of an error stand there where they are the server's. */
+function summarise(sse: string, { out = [] }: Partial<Recording> = {}): unknown[] {
+  const hasWords = out.some((each) => typeof each === 'object' && each !== null && 'message' in each);
   return sse
     .split('\n\n')
     .filter((event) => event !== '')
@@ -75,24 +84,26 @@ function summarise(sse: string): unknown[] {
       const data = event.replace(/^data: /, '');
       if (data === '[DONE]') return data;
       const chunk = JSON.parse(data) as Chunk;
-      if (chunk.error) return { error: chunk.error.code };
+      if (chunk.error) {
+        const { code, message } = chunk.error;
+        return { error: code, ...(hasWords && { message }) };
+      }
       expect(chunk).toMatchObject({ model: 'asked-for', object: 'chat.completion.chunk' });
       if (chunk.usage) {
         return {
           usage: [chunk.usage.prompt_tokens, chunk.usage.completion_tokens, chunk.usage.total_tokens],
         };
       }
-      const choice = chunk.choices?.[0];
-      return { delta: choice?.delta, finish: choice?.finish_reason };
+      const { index = 0, delta, finish_reason: finish, logprobs } = chunk.choices?.[0] ?? {};
+      return { ...(index > 0 && { index }), delta, finish, ...(logprobs && { logprobs }) };
     });
 }
 
 function bytesOf(recording: Recording, lineEnd = '\n'): string {
   return recording.in
-    .map(
-      (item) =>
-        `data: ${typeof item === 'string' ? item : encodeUtf8(JSON.stringify(item))}${lineEnd}${lineEnd}`,
-    )
+    .map((item) => (typeof item === 'string' ? item : encodeUtf8(JSON.stringify(item))))
+    .map((text) => (/^(event|error): /.test(text) ? text : `data: ${text}`))
+    .map((event) => `${event}\n\n`.replaceAll('\n', lineEnd))
     .join('');
 }
 
@@ -102,15 +113,15 @@ describe.each([
 ])('a compatible stream, %s', (_, useFastPath) => {
   it.each(RECORDINGS.map((recording) => [recording.title, recording] as const))('%s', (_title, recording) => {
     for (const { name, pieces } of chunkingsOf(bytesOf(recording))) {
-      const out = summarise(run(shapeOf(recording), pieces, useFastPath));
+      const out = summarise(run(shapeOf(recording), pieces, useFastPath), recording);
       expect({ name, out }).toEqual({ name, out: recording.out });
     }
   });
 
   it('is the same with CRLF and comments between the events', () => {
     for (const recording of RECORDINGS) {
-      const bytes = bytesOf(recording, '\r\n').replaceAll('data: {', ': ping\r\n\r\ndata: {');
-      expect(summarise(run(shapeOf(recording), [bytes], useFastPath))).toEqual(recording.out);
+      const bytes = bytesOf(recording, '\r\n').replaceAll(/(?<=^|\r\n\r\n)data: \{/g, ': ping\r\n\r\n$&');
+      expect(summarise(run(shapeOf(recording), [bytes], useFastPath), recording)).toEqual(recording.out);
     }
   });
 

@@ -140,6 +140,19 @@ describe('a compatible server', () => {
     expect(event).toMatchObject({ error: { code } });
   });
 
+  it.each([
+    'event: error\ndata: {"message":"gone"}\n\n',
+    'error: {"message":"gone"}\n\n',
+    'event: error\ndata: gone\n\n',
+  ])('that names an event so has failed: %j', (event) => {
+    const sent = eventsOf(
+      told(operationOf({ stream: true }), 'vllm', [
+        encodeUtf8(`data: ${JSON.stringify(chunk('a'))}\n\n${event}`),
+      ]),
+    );
+    expect(sent.at(-1)).toMatchObject({ error: { message: 'gone', code: 'upstream_error' } });
+  });
+
   it('has not answered before every choice has its end', () => {
     const half = events(chunk('a', 'stop'), chunk('b', null, { index: 1 }));
     const sent = eventsOf(told(operationOf({ n: 2, stream: true }), 'vllm', [half]));
