@@ -18,6 +18,9 @@ interface Row {
   readonly countsAgainstBackend: boolean;
 }
 
+/** nginx's status for it; HTTP has none, since nobody is there to read one. */
+const CLIENT_GONE = 499;
+
 const client = (status: number, code: string | null): Row => ({
   status,
   type: 'invalid_request_error',
@@ -81,6 +84,8 @@ const TABLE = {
   upstream_incomplete_response: server(502, 'upstream_incomplete_response'),
   upstream_invalid_response: server(502, 'upstream_invalid_response'),
   tool_call_parse_error: server(502, 'tool_call_parse_error', { countsAgainstBackend: false }),
+  // It, or a proxy in front of it, gave the request up.
+  upstream_timeout: server(504, 'upstream_timeout'),
   upstream_connect_timeout: server(504, 'upstream_connect_timeout'),
   upstream_first_token_timeout: server(504, 'upstream_first_token_timeout'),
   upstream_idle_timeout: server(504, 'upstream_idle_timeout'),
@@ -101,9 +106,9 @@ const TABLE = {
   internal_error: server(500, null, { tryOthers: false, countsAgainstBackend: false }),
 
   // The client left. Nobody reads this answer and nobody is to blame.
-  client_closed: client(499, 'client_closed'),
+  client_closed: client(CLIENT_GONE, 'client_closed'),
   // It stays and does not read.
-  client_stalled: client(499, 'client_stalled'),
+  client_stalled: client(CLIENT_GONE, 'client_stalled'),
 } as const satisfies Record<string, Row>;
 
 export type FailureReason = keyof typeof TABLE;
@@ -161,6 +166,11 @@ export class GatewayError extends Error {
     this.tryOthers = row.tryOthers;
     this.countsAgainstBackend = row.countsAgainstBackend;
   }
+}
+
+/** The request is at fault: no backend could have done better. A client that leaves is not. */
+export function isRequestFault({ type, status }: GatewayError): boolean {
+  return type === 'invalid_request_error' && status !== CLIENT_GONE;
 }
 
 const DEFAULT_RETRY_AFTER_SECONDS = 1;

@@ -52,8 +52,11 @@ export interface ActiveExchange {
   readonly isRaw?: boolean;
 }
 
-/** How an exchange ended, for the stream counter. */
+/** How a stream ended, for the counter. */
 export type StreamStatus = 'completed' | 'client_aborted' | 'upstream_error' | 'timeout' | 'shutdown';
+
+/** `refused`: it was at fault, or no backend was asked. Such a stream has not begun, and is not counted. */
+export type ExchangeStatus = StreamStatus | 'refused';
 
 /** An attempt that a later one made up for, nearly always on another backend. */
 export interface Failover {
@@ -70,7 +73,7 @@ export interface ExchangeRecord {
   /** Of the last attempt; '' when there was none. */
   readonly backend: string;
   readonly isStream: boolean;
-  readonly status: StreamStatus;
+  readonly status: ExchangeStatus;
   /** Already told to the client if the relay was committed; else to be told. */
   readonly error: GatewayError | undefined;
   readonly attempts: number;

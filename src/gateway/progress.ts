@@ -1,7 +1,7 @@
 /** What is learned of an exchange on its way, and the record that is made of it at the end. */
 
-import type { GatewayError } from '../core/errors.ts';
-import type { ActiveExchange, Exchange, ExchangeRecord, Failover, StreamStatus } from '../core/exchange.ts';
+import { isRequestFault, type GatewayError } from '../core/errors.ts';
+import type { ActiveExchange, Exchange, ExchangeRecord, ExchangeStatus, Failover } from '../core/exchange.ts';
 import type { Usage } from '../core/stream.ts';
 import type { Milestones } from './pump.ts';
 
@@ -64,7 +64,7 @@ export function toRecord(progress: Progress, error: GatewayError | undefined, en
     model: progress.model,
     backend: progress.backend,
     isStream: exchange.isStream,
-    status: toStatus(error),
+    status: toStatus(error, progress.attempts),
     error,
     attempts: progress.attempts,
     failovers: progress.failovers,
@@ -84,11 +84,10 @@ export function toRecord(progress: Progress, error: GatewayError | undefined, en
   };
 }
 
-/** How an exchange ended, for the counter of streams. */
-export function toStatus(error: GatewayError | undefined): StreamStatus {
-  switch (error?.reason) {
-    case undefined:
-      return 'completed';
+/** `attempts`: backends that were asked. */
+export function toStatus(error: GatewayError | undefined, attempts: number): ExchangeStatus {
+  if (error === undefined) return 'completed';
+  switch (error.reason) {
     case 'client_closed':
     case 'client_stalled':
       return 'client_aborted';
@@ -98,6 +97,7 @@ export function toStatus(error: GatewayError | undefined): StreamStatus {
     case 'deadline_exceeded':
       return 'timeout';
     default:
-      return error?.reason.endsWith('_timeout') ? 'timeout' : 'upstream_error';
+      if (attempts === 0 || isRequestFault(error)) return 'refused';
+      return error.reason.endsWith('_timeout') ? 'timeout' : 'upstream_error';
   }
 }

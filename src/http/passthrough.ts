@@ -85,7 +85,7 @@ export function passthrough(deps: PassthroughDeps, choose: Choose = chooseByBody
       model: label,
       backend: backend.name,
       isStream,
-      status: toStatus(outcome),
+      status: toStatus(outcome, 1),
       error: outcome,
       attempts: 1,
       failovers: [],

@@ -1,7 +1,7 @@
 /** The log: one line an event, JSON for machines or plain text for a terminal, without secrets. */
 
 import winston from 'winston';
-import { GatewayError, withoutAddresses } from '../core/errors.ts';
+import { GatewayError, isRequestFault, withoutAddresses } from '../core/errors.ts';
 import type { Logger } from '../core/exchange.ts';
 
 export interface LoggerOptions {
@@ -54,7 +54,9 @@ export function toLoggable(value: unknown, name = '', depth = 0): unknown {
 /** A failure of the table is told by its reason; everything else needs its stack. */
 function describeError(error: Error): Record<string, unknown> {
   if (error instanceof GatewayError && error.reason !== 'internal_error') {
-    const { reason, message, cause } = error;
+    const { reason, message, code, param, cause } = error;
+    if (hasClientsWords(error))
+      return { reason, ...(code !== null && { code }), ...(param !== null && { param }) };
     return { reason, message, ...(cause instanceof Error && { cause: describeCause(cause) }) };
   }
   const cause = error.cause === undefined ? {} : { cause: error.cause };
@@ -63,9 +65,16 @@ function describeError(error: Error): Record<string, unknown> {
   return { name: error.name, message: error.message, ...code, stack: error.stack, ...inner, ...cause };
 }
 
+/** Who is told what is wrong with a request hears parts of it, and of what a model made of it. */
+function hasClientsWords(error: GatewayError): boolean {
+  return isRequestFault(error) || error.reason === 'tool_call_parse_error';
+}
+
 /** Which backend it was stands beside it by name; its address is nobody's business. */
 function describeCause(error: Error): Record<string, unknown> {
   if (error instanceof GatewayError) return describeError(error);
+  // It quotes what could not be parsed.
+  if (error.name === 'SyntaxError') return { name: error.name };
   const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {};
   return { name: error.name, message: withoutAddresses(error.message), ...code };
 }

@@ -211,7 +211,7 @@ export function createMetrics({ status, active, isDraining }: MetricSources): Me
     exchange(record) {
       const { model, backend, ttftMs, inferenceMs, overheadMs, usage } = record;
       const target = { model, backend };
-      if (record.isStream) streams.inc({ status: record.status });
+      if (record.isStream && record.status !== 'refused') streams.inc({ status: record.status });
       countTokens(record);
       countAttempts(record);
       if (inferenceMs !== undefined) inferenceSeconds.observe(target, inferenceMs * SECONDS_PER_MS);

@@ -60,6 +60,21 @@ const VLLM: Readonly<Record<string, Case>> = {
     body: '<html>nginx</html>',
     gets: [502, 'upstream_invalid_response', null],
   },
+  'that it has no such path': {
+    status: 404,
+    body: { detail: 'Not Found' },
+    gets: [502, 'upstream_invalid_response', null],
+  },
+  'that its path has no such method': {
+    status: 405,
+    body: { detail: 'Method Not Allowed' },
+    gets: [502, 'upstream_invalid_response', null],
+  },
+  'that it gave the request up': {
+    status: 408,
+    body: { error: { message: 'too slow' } },
+    gets: [504, 'upstream_timeout', null],
+  },
   'a redirect': { status: 302, body: '', gets: [502, 'upstream_invalid_response', null] },
   'a refused key': {
     status: 401,

@@ -35,6 +35,21 @@ describe('a log entry', () => {
     });
   });
 
+  it('has of a request at fault what it is and where, and none of its words', () => {
+    const cause = new Error('MY PROMPT');
+    const fault = new GatewayError('invalid_request', {
+      message: 'MY PROMPT',
+      param: 'stop',
+      code: 'x',
+      cause,
+    });
+    expect(toLoggable(fault)).toEqual({ reason: 'invalid_request', code: 'x', param: 'stop' });
+    const bare = new GatewayError('invalid_request', { message: 'MY PROMPT' });
+    expect(toLoggable(bare)).toEqual({ reason: 'invalid_request' });
+    const left = new GatewayError('client_closed', { message: 'The client left.' });
+    expect(toLoggable(left)).toEqual({ reason: 'client_closed', message: 'The client left.' });
+  });
+
   it('has the stack of what nobody expected, and not of what has a reason', () => {
     expect(toLoggable(new Error('x'))).toHaveProperty('stack');
     expect(toLoggable(new GatewayError('client_closed', { message: 'x' }))).not.toHaveProperty('stack');

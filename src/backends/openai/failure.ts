@@ -7,12 +7,17 @@ import type { FailedResponse } from '../../core/kind.ts';
 import type { ByteText } from '../../core/stream.ts';
 import { toRetryAfterSeconds } from '../../wire/retry-after.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
+import { detailText, withoutInput } from './complaints.ts';
 
 /** The fields of an error, wherever a server put them. */
 interface Fault extends Complaint {
   readonly type: string;
   readonly param: string | undefined;
+  /** FastAPI's own, and not the server's that is built on it. */
+  readonly isDetail: boolean;
 }
+
+const WRONG_ADDRESS = /^(not found|file not found|invalid url|unknown request url|unexpected endpoint)/i;
 
 /** What an answer with an error status means. */
 export function openaiFailure({
@@ -33,7 +38,13 @@ export function openaiFailure({
     case 403:
       return new GatewayError('upstream_forbidden', { message: 'The upstream server refused the request.' });
     case 404:
-      return fault ? notFound(model) : notOpenai(status);
+      return fault && !isAboutAddress(fault) ? notFound(model) : notOpenai(status);
+    case 405:
+      return notOpenai(status);
+    case 408:
+      return new GatewayError('upstream_timeout', {
+        message: 'The upstream server gave the request up before it had an answer. Try again.',
+      });
     case 429:
       if (fault?.code === 'insufficient_quota') {
         return new GatewayError('upstream_error', {
@@ -99,6 +110,12 @@ function serverFailure(status: number, fault: Fault | undefined): GatewayError {
   });
 }
 
+/** The backend's url is wrong, and no model is missing. */
+function isAboutAddress({ message, code, isDetail }: Fault): boolean {
+  if (code === 'unknown_url') return true;
+  return isDetail ? !/model/i.test(message) : WRONG_ADDRESS.test(message);
+}
+
 function notFound(model: string): GatewayError {
   return new GatewayError('upstream_model_not_found', {
     message: `The model \`${model}\` does not exist or you do not have access to it.`,
@@ -118,24 +135,31 @@ function notOpenai(status: number): GatewayError {
 function faultOf(value: unknown): Fault | undefined {
   if (!isJsonObject(value)) return undefined;
   const { error, detail } = value;
-  if (typeof error === 'string' && error !== '')
-    return { message: error, type: '', param: undefined, code: undefined };
+  if (typeof error === 'string' && error !== '') return fieldsOf({ message: error });
   const fields = isJsonObject(error) ? error : value.object === 'error' ? value : undefined;
   if (fields) return fieldsOf(fields);
-  if (detail === undefined || detail === null) return undefined;
-  const message = typeof detail === 'string' ? detail : JSON.stringify(detail);
-  return { message, type: '', param: undefined, code: undefined };
+  if (isJsonObject(detail)) return fieldsOf(isJsonObject(detail.error) ? detail.error : detail);
+  const message = detailText(detail);
+  return message === undefined ? undefined : { ...fieldsOf({ message }), isDetail: true };
 }
+
+/** A code or the name of a parameter; whatever else stands in their places may be the client's words. */
+const NAME = /^[\w.[\]-]{1,100}$/;
 
 function fieldsOf(fields: JsonObject): Fault {
   const { message, type, param, code, n_prompt_tokens: promptTokens, n_ctx: contextTokens } = fields;
+  const words = typeof message === 'string' ? withoutInput(message) : '';
   return {
-    message:
-      typeof message === 'string' && message !== '' ? message : 'The upstream server reported an error.',
+    message: words === '' ? 'The upstream server reported an error.' : words,
     type: typeof type === 'string' ? type : '',
-    param: typeof param === 'string' ? param : undefined,
-    code: typeof code === 'string' || typeof code === 'number' ? String(code) : undefined,
+    param: nameOf(param),
+    code: nameOf(typeof code === 'number' ? String(code) : code),
+    isDetail: false,
     ...(typeof promptTokens === 'number' && { promptTokens }),
     ...(typeof contextTokens === 'number' && { contextTokens }),
   };
+}
+
+function nameOf(value: unknown): string | undefined {
+  return typeof value === 'string' && NAME.test(value) ? value : undefined;
 }
