@@ -15,6 +15,7 @@ import { live, metricsPage, openapiDocument, ready } from './http/ops.ts';
 import { passthrough, type PassthroughDeps } from './http/passthrough.ts';
 import { chooseByName } from './http/raw-choice.ts';
 import { reloadConfig, type Reload } from './http/reload.ts';
+import { awaitBackends } from './http/searching.ts';
 import { cancelStream, listStreams } from './http/streams.ts';
 import { openaiChat } from './surfaces/openai-chat/index.ts';
 import { openaiCompletions } from './surfaces/openai-completions/index.ts';
@@ -33,6 +34,8 @@ export interface AppDeps extends PassthroughDeps {
   readonly newId: () => string;
   readonly status: () => readonly BackendStatus[];
   readonly phase: () => Phase;
+  /** Model servers are looked for; undefined when the backends are known. */
+  readonly search: () => Promise<void> | undefined;
   readonly readOpenapi: () => Promise<string>;
   /** undefined: metrics are off. */
   readonly metrics:
@@ -51,7 +54,7 @@ export function createApp(deps: AppDeps): Express {
 
   const postOnly = methodNotAllowed('POST');
   const getOnly = methodNotAllowed('GET', 'HEAD');
-  const entrance = [authenticate, refuseNewWork(deps.phase)];
+  const entrance = [authenticate, awaitBackends(deps.search), refuseNewWork(deps.phase)];
   const { meter } = deps;
 
   app.route('/v1/chat/completions').all(entrance).post(inference(openaiChat, meter)).all(postOnly);

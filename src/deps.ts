@@ -42,6 +42,11 @@ export interface Deps extends Omit<AppDeps, 'reload'> {
   readonly prober: Prober;
   /** Looks up the addresses of backends, then probes all; the first one makes the gateway ready. */
   discover(): Promise<void>;
+  /**
+   * Serves with what is found in place of a configuration. Resolves when all of it was probed, and
+   * rejects as the search does.
+   */
+  adopt(search: Promise<readonly Backend[]>): Promise<void>;
   /** When it resolves, the configuration and its backends hold for requests that begin. */
   apply(config: Config, backends: readonly Backend[]): Promise<void>;
   /** What holds now. */
@@ -61,7 +66,7 @@ export interface DepsOverrides {
   readonly logger?: Logger;
 }
 
-/** `backends`: those of the configuration, or what was found instead. */
+/** `backends`: those of the configuration; what is found instead is adopted later. */
 export function createDeps(
   first: Config,
   backends: readonly Backend[],
@@ -82,6 +87,7 @@ export function createDeps(
   let phase: Phase = 'serving';
   let config = first;
   let configured = backends;
+  let search: Promise<void> | undefined;
 
   const watch = createWatch(now, () => config.server.stalledReaderMs);
   const retryBudget = createRetryBudget(() => config.limits.retryBudget, now);
@@ -196,9 +202,19 @@ export function createDeps(
     newId,
     status: pool.status,
     phase: () => phase,
+    search: () => search,
     readOpenapi: () => readFile(openapiPath, 'utf8'),
 
     config: () => config,
+    async adopt(found) {
+      const adopted = found.then((given) => {
+        // A reload may have brought backends in the meantime.
+        if (config.backends.length === 0) configured = given;
+        return discover();
+      });
+      search = adopted.catch(() => undefined);
+      await adopted.finally(() => (search = undefined));
+    },
     async apply(next, given) {
       const found = await resolver.resolve(given);
       config = next;

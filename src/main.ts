@@ -9,6 +9,7 @@ import { ANONYMOUS } from './core/client.ts';
 import { createDeps, type Deps } from './deps.ts';
 import { findFleet, printFleet, readFleet, type Fleet } from './find-fleet.ts';
 import type { Reload } from './http/reload.ts';
+import { hearBackends, tellBackends } from './node/cluster-backends.ts';
 import { isWorker, obeyPrimary, runPrimary, tellOthersToReload } from './node/cluster.ts';
 import { hashKey } from './node/hash-key.ts';
 import { createLogger } from './node/logger.ts';
@@ -54,14 +55,15 @@ function load(): Config {
 async function main(): Promise<void> {
   const config = load();
   const workers = workersOf(config, availableParallelism());
-  const found = process.env[FOUND_VARIABLE];
-  if (isWorker) await serve(config, found ? readFleet(found, config) : await findFleet(config));
+  if (isWorker) await serve(config, hearFleet());
   else if (workers > 1) await serveWithWorkers(config, workers);
-  else await serve(config, await findFleet(config));
+  else await serve(config, findFleet);
 }
 
-async function serve(config: Config, fleet: Fleet): Promise<void> {
-  const deps = createDeps(config, fleet.backends, new URL('openapi.yaml', ROOT));
+/** `find`: where nothing is configured. The port is open, and health is told, before it has ended. */
+async function serve(config: Config, find: (config: Config) => Promise<Fleet>): Promise<void> {
+  const deps = createDeps(config, config.backends, new URL('openapi.yaml', ROOT));
+  let fleet: Fleet = { backends: config.backends, isDemo: false };
   // A forgotten promise of one request is no reason to cut the streams of all others.
   process.on('unhandledRejection', (error) => {
     deps.logger.error('unhandled rejection', { error });
@@ -93,23 +95,41 @@ async function serve(config: Config, fleet: Fleet): Promise<void> {
   if (config.server.watchConfig) files = watchFiles(filesRead, () => void reload());
   deps.start();
   const port = await server.listen(config.server.port, config.server.host);
-  await deps.discover();
-  if (!isWorker || process.env[ANNOUNCE_VARIABLE]) announce(config, deps, fleet, port);
+  if (config.backends.length > 0) {
+    await deps.discover();
+  } else {
+    const search = find(config);
+    await deps.adopt(search.then(({ backends }) => backends));
+    fleet = await search;
+  }
+  const isAnnounced = !isWorker || process.env[ANNOUNCE_VARIABLE] !== undefined;
+  if (isAnnounced && deps.phase() === 'serving') announce(config, deps, fleet, port);
 }
 
 /** What was found is found once, and told to the workers; each has its share of every limit. */
 async function serveWithWorkers(config: Config, workers: number): Promise<void> {
-  const fleet = await findFleet(config);
-  const code = await runPrimary({
+  let found: string | undefined;
+  const ended = runPrimary({
     workers,
     logger: createLogger(config.log),
     env: (index, isFirst) => ({
       [SHARE_VARIABLE]: JSON.stringify({ index, workers } satisfies Share),
-      ...(config.backends.length === 0 && { [FOUND_VARIABLE]: printFleet(fleet) }),
+      ...(found !== undefined && { [FOUND_VARIABLE]: found }),
       ...(isFirst && { [ANNOUNCE_VARIABLE]: '1' }),
     }),
   });
-  process.exit(code);
+  if (config.backends.length === 0) {
+    found = printFleet(await findFleet(config));
+    tellBackends(found);
+  }
+  process.exit(await ended);
+}
+
+/** Listens from its call on: the primary may tell before this worker has opened its port. */
+function hearFleet(): (config: Config) => Promise<Fleet> {
+  const told = process.env[FOUND_VARIABLE];
+  const heard = told === undefined ? hearBackends() : Promise.resolve(told);
+  return async (config) => readFleet(await heard, config);
 }
 
 /** The first signal drains, a second one ends at once. Also right as PID 1, where none has a default. */
