@@ -135,6 +135,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       const lease = takeLease(exchange, targets, tried, progress);
       return lease instanceof Promise ? await lease : lease;
     } catch (error) {
+      if (failure) deps.retryBudget.giveBack();
       throw failure && !exchange.relay.closedBy ? lastFailure(failure) : error;
     }
   }

@@ -14,6 +14,8 @@ export interface RetryBudget {
   request(): void;
   /** True, and counted, when one more attempt may be made. */
   take(): boolean;
+  /** One that was taken could not be made: there was nobody left to ask. */
+  giveBack(): void;
 }
 
 interface Second {
@@ -49,6 +51,10 @@ export function createRetryBudget(settings: () => RetryBudgetSettings, now: Now)
       if (second.retries >= minPerSecond && retries >= requests * ratio) return false;
       second.retries++;
       return true;
+    },
+    giveBack() {
+      const second = current();
+      if (second.retries > 0) second.retries--;
     },
   };
 }
