@@ -83,6 +83,7 @@ export function createDeps(
   const downloads = createSlots(() => config.images.maxDownloads);
   const active = new Set<ActiveExchange>();
   const timers: NodeJS.Timeout[] = [];
+  let isClosed = false;
   const startedAt = Math.floor(Date.now() / 1000);
   let phase: Phase = 'serving';
   let config = first;
@@ -176,6 +177,8 @@ export function createDeps(
   function every(intervalMs: () => number, work: () => Promise<void>): void {
     const slot = timers.length;
     const next = (): void => {
+      // What was under way when all was closed must not begin anew.
+      if (isClosed) return;
       timers[slot] = setTimeout(() => void work().finally(next), intervalMs());
     };
     next();
@@ -233,6 +236,7 @@ export function createDeps(
       phase = next;
     },
     close() {
+      isClosed = true;
       timers.forEach(clearTimeout);
       closeSender();
     },
