@@ -77,7 +77,9 @@ export function createPool(backends: readonly Backend[], { settings, now, random
       ({ target, state }) => hasRoom(state) && !cooldownOf(state, target.upstreamModel, nowMs),
     );
     const ready = free.filter(({ state }) => isOpenFor(state, nowMs));
-    if (ready.length > 0) return best(ready, nowMs);
+    // By its score, one that failed would wait for a rush of requests before it is tried again.
+    const trials = ready.filter(({ state }) => !isHealthy(state));
+    if (ready.length > 0) return best(trials.length > 0 ? trials : ready, nowMs);
     // None is well: the least bad one is tried rather than none, by one exchange at a time.
     if (choices.some(({ state }) => isHealthy(state))) return undefined;
     const untried = free.filter(({ state }) => state.circuit.state !== 'half-open');
@@ -113,7 +115,8 @@ export function createPool(backends: readonly Backend[], { settings, now, random
         const { circuit, maxCooldownMs } = settings();
         if (isTrial && outcome === 'ok') state.isUp = true;
         learn(state, { outcome, target, startedMs, isTrial, maxCooldownMs }, now(), circuit);
-        if (state.circuit.state === 'open') turnAway(state);
+        // A trial that its client left has no verdict: the next in line may try.
+        if (state.circuit.state === 'open' && !isOpenFor(state, now())) turnAway(state);
         wake(state);
         // Room in the process is room for every backend.
         if (Number.isFinite(settings().maxInFlight)) wakeAll();

@@ -211,6 +211,14 @@ describe('the circuit of a backend', () => {
     expect(pool.status()[0]?.circuit).toBe('closed');
   });
 
+  it('is tried by the next exchange when its time is over, however bad its record', () => {
+    const setting = setUp([backendOf('a', { weight: 0.001 }), backendOf('b')]);
+    const { lease, clock } = setting;
+    openA(setting);
+    clock.nowMs += 5000;
+    expect([lease(), lease()].map(nameOf)).toEqual(['a', 'b']);
+  });
+
   it('lets one exchange at a time try the least bad backend when all are open', () => {
     const setting = setUp([backendOf('a')]);
     const { lease } = setting;
@@ -343,6 +351,19 @@ describe('a line', () => {
     const waiting = [wait(), wait()];
     trial.answered();
     expect((await Promise.all(waiting)).map(nameOf)).toEqual(['a', 'a']);
+  });
+
+  it('is not dissolved when a trial ends without a verdict: the first in it tries', async () => {
+    const { leaseOn, wait, clock, pool } = setUp([backendOf('a', { queue: 2 })]);
+    for (let i = 0; i < 5; i++) leaseOn(0).release(failed);
+    clock.nowMs += 5000;
+    const trial = leaseOn(0);
+    const [first, second] = [wait(), wait()];
+    trial.release(left);
+    const next = await first;
+    expect(pool.status()[0]).toMatchObject({ circuit: 'half-open', inFlight: 1, queued: 1 });
+    next.answered();
+    expect(nameOf(await second)).toBe('a');
   });
 
   it('also forms where the process has as many as it may', async () => {
