@@ -1,194 +1,132 @@
-/** The client for `https://` backends: undici's dispatch, without its timeouts, redirects and retries. */
+/** The client for `https://` backends: undici's connections, without its timeouts, redirects, retries and pools. */
 
-import { Agent, errors, type Dispatcher } from 'undici';
-import { GatewayError, toGatewayError } from '../core/errors.ts';
-import type { BodyReader, UpstreamResponse } from '../core/upstream.ts';
-import type { ByteText } from '../core/stream.ts';
+import type { Socket } from 'node:net';
+import { buildConnector, Client } from 'undici';
+import type { UpstreamResponse } from '../core/upstream.ts';
 import { lookupOf } from './lookup.ts';
 import {
-  connectFailure,
-  connectionLost,
-  connectTimeout,
   STALE_WITHIN_MS,
   StaleConnectionError,
   type Address,
   type Transport,
   type WireRequest,
 } from './transport.ts';
+import { createAnswer } from './undici-answer.ts';
 
 const IDLE_CONNECTION_MS = 4000;
-const DISCARD_BYTES = 64 * 1024;
+const MAX_IDLE_CONNECTIONS = 1024;
 
 export interface TlsOptions {
   /** PEM; replaces the machine's own authorities. */
   readonly ca?: string;
 }
 
+/** What is put into one of undici's pools cannot be told from what is new, and not be avoided either. */
+interface Connection {
+  readonly client: Client;
+  /** undefined until it stands. */
+  socket: Socket | undefined;
+}
+
 export function createUndiciTransport(
   { origin, address, connectMs }: Address,
   tls: TlsOptions = {},
 ): Transport {
-  const agent = new Agent({
-    connect: { timeout: connectMs, ...(address !== undefined && { lookup: lookupOf(address) }), ...tls },
-    // The limits on silence are the gateway's own (gateway/watch.ts).
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: IDLE_CONNECTION_MS,
-    keepAliveMaxTimeout: IDLE_CONNECTION_MS,
-    pipelining: 1,
+  /** Last in, first out: the others grow old and close. */
+  const idle: Connection[] = [];
+  // One for all: they share the sessions of TLS.
+  const connect = buildConnector({
+    timeout: connectMs,
+    ...(address !== undefined && { lookup: lookupOf(address) }),
+    ...tls,
   });
 
+  function open(): Connection {
+    const connection: Connection = {
+      socket: undefined,
+      client: new Client(origin.origin, {
+        connect(options, done) {
+          connect(options, (...[error, socket]) => {
+            if (error) {
+              done(error, null);
+              return;
+            }
+            connection.socket = socket;
+            done(null, socket);
+          });
+        },
+        // The limits on silence are the gateway's own (gateway/watch.ts).
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        keepAliveTimeout: IDLE_CONNECTION_MS,
+        keepAliveMaxTimeout: IDLE_CONNECTION_MS,
+        pipelining: 1,
+      }),
+    };
+    connection.client.on('disconnect', () => {
+      const index = idle.indexOf(connection);
+      if (index >= 0) idle.splice(index, 1);
+      // Left alone, it would connect anew.
+      void connection.client.destroy();
+    });
+    return connection;
+  }
+
+  function keep(connection: Connection): void {
+    if (idle.length < MAX_IDLE_CONNECTIONS) idle.push(connection);
+    else void connection.client.close();
+  }
+
   function dispatch(
+    connection: Connection,
     { method, path, headers, body }: WireRequest,
     signal: AbortSignal,
-    mayBeStale: boolean,
   ): Promise<UpstreamResponse> {
     return new Promise((resolve, reject) => {
-      signal.throwIfAborted();
-      const handler = createHandler({ signal, connectMs, mayBeStale, resolve, reject });
-      agent.dispatch({ origin: origin.origin, method, path, headers, body }, handler);
+      const isStale = staleness(connection);
+      const answer = createAnswer({
+        signal,
+        connectMs,
+        isStale,
+        resolve,
+        reject(error) {
+          reject(error);
+          // Also one that is still being made: nobody waits for it any more.
+          void connection.client.destroy();
+        },
+        release: () => keep(connection),
+      });
+      connection.client.dispatch({ method, path, headers, body }, answer);
     });
   }
 
   return {
     async send(request, signal) {
-      try {
-        return await dispatch(request, signal, true);
-      } catch (error) {
-        if (!(error instanceof StaleConnectionError)) throw error;
-        return dispatch(request, signal, false);
+      signal.throwIfAborted();
+      const kept = idle.pop();
+      if (kept) {
+        try {
+          return await dispatch(kept, request, signal);
+        } catch (error) {
+          if (!(error instanceof StaleConnectionError)) throw error;
+        }
       }
+      return dispatch(open(), request, signal);
     },
     close() {
-      void agent.close();
+      for (const { client } of idle.splice(0)) void client.close();
     },
   };
 }
 
-interface HandlerOptions {
-  readonly signal: AbortSignal;
-  readonly connectMs: number;
-  /** A connection that was kept too long may be told apart: the request is then sent once more. */
-  readonly mayBeStale: boolean;
-  resolve(response: UpstreamResponse): void;
-  reject(error: unknown): void;
-}
-
-function createHandler({
-  signal,
-  connectMs,
-  mayBeStale,
-  resolve,
-  reject,
-}: HandlerOptions): Dispatcher.DispatchHandler {
+/** Tells, from now on, whether the connection was dying before it could answer. */
+function staleness(connection: Connection): () => boolean {
+  const { socket } = connection;
   const startedMs = performance.now();
-  let controller: Dispatcher.DispatchController | undefined;
-  let hasHead = false;
-  let reader: BodyReader | undefined;
-  let early = '';
-  let isEnded = false;
-  let failure: GatewayError | undefined;
-  let discarded = -1;
-
-  function onAbort(): void {
-    // Before the request has started there is no controller; onRequestStart looks at the signal.
-    controller?.abort(signal.reason as Error);
-    fail(signal.reason);
-  }
-
-  function fail(error: unknown): void {
-    signal.removeEventListener('abort', onAbort);
-    if (!hasHead) {
-      reject(error);
-    } else if (!failure && !isEnded) {
-      failure = toGatewayError(error);
-      if (discarded < 0) reader?.error(failure);
-    }
-  }
-
-  signal.addEventListener('abort', onAbort, { once: true });
-
-  return {
-    onRequestStart(given) {
-      controller = given;
-      if (signal.aborted) given.abort(signal.reason as Error);
-    },
-    onResponseStart(given, status, headers) {
-      hasHead = true;
-      resolve({
-        status,
-        headers: flatten(headers),
-        body: {
-          read(to) {
-            reader = to;
-            if (early !== '') to.chunk(early as ByteText);
-            early = '';
-            if (isEnded) to.end();
-            else if (failure) to.error(failure);
-            else given.resume();
-          },
-          pause() {
-            given.pause();
-          },
-          resume() {
-            given.resume();
-          },
-          discard() {
-            discarded = 0;
-            given.resume();
-          },
-        },
-      });
-    },
-    onResponseData(given, chunk) {
-      const bytes = chunk.toString('latin1') as ByteText;
-      if (discarded >= 0) {
-        discarded += bytes.length;
-        if (discarded > DISCARD_BYTES) given.abort(connectionLost());
-      } else if (reader) {
-        reader.chunk(bytes);
-      } else {
-        early += bytes;
-        given.pause();
-      }
-    },
-    onResponseEnd() {
-      isEnded = true;
-      signal.removeEventListener('abort', onAbort);
-      if (discarded < 0) reader?.end();
-    },
-    onResponseError(_controller, error) {
-      const isStale = mayBeStale && !hasHead && performance.now() - startedMs < STALE_WITHIN_MS;
-      fail(isStale && wasReused(error) ? new StaleConnectionError() : toFailure(error, hasHead, connectMs));
-    },
-  };
-}
-
-function flatten(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [
-      name.toLowerCase(),
-      Array.isArray(value) ? value.join(', ') : (value ?? ''),
-    ]),
-  );
-}
-
-/** The connection broke and had carried an answer before. */
-function wasReused(error: Error): boolean {
-  return error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0;
-}
-
-/** undici's and the system's error codes → the gateway's failures. */
-function toFailure(error: Error, hasHead: boolean, connectMs: number): GatewayError {
-  if (error instanceof GatewayError) return error;
-  const code = 'code' in error ? String(error.code) : '';
-  if (code === 'UND_ERR_CONNECT_TIMEOUT') return connectTimeout(connectMs, error);
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || code.includes('CONTENT_LENGTH')) {
-    return new GatewayError('upstream_invalid_response', {
-      message: 'The upstream server sent no valid HTTP response.',
-      cause: error,
-    });
-  }
-  const isLost = hasHead || code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE';
-  return isLost ? connectionLost(error) : connectFailure(error);
+  const bytesRead = socket?.bytesRead ?? 0;
+  return () =>
+    socket !== undefined &&
+    connection.socket === socket &&
+    socket.bytesRead === bytesRead &&
+    performance.now() - startedMs < STALE_WITHIN_MS;
 }

@@ -50,7 +50,7 @@ describe('one of three backends', () => {
     }
     expect(cut.length).toBeLessThan(15); // those that were going on there
     const whole = streams.filter(({ isDone }) => isDone);
-    expect(new Set(whole.map(({ text, error }) => `${text}${String(error)}`))).toEqual(
+    expect(new Set(whole.map(({ text, error }) => `${text}${String(error?.code)}`))).toEqual(
       new Set([`${WHOLE}undefined`]),
     );
     tellFigure('killed under load', `${String(streams.length)} streams, ${String(cut.length)} cut and told`);
