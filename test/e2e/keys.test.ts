@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import OpenAI from 'openai';
-import { buildProgram, PROGRAM_FOLDER, runProgram, type Program } from '../support/program.ts';
+import { buildProgram, programFolder, runProgram, type Program } from '../support/program.ts';
 import { ollamaDone, ollamaToken, saying, type ScriptedCall } from '../support/scripted-backend.ts';
 import { createSetup, eventually } from '../support/setup.ts';
 import { openStream, parseStream } from '../support/sse.ts';
@@ -240,7 +240,7 @@ describe('the commands', () => {
   });
 
   it('can be used in a shell: the key alone is on standard output', async () => {
-    const main = join(PROGRAM_FOLDER, 'main.js');
+    const main = join(programFolder(), 'main.js');
     const script = `KEY=$("${process.execPath}" "${main}" keys create --name ci 2>/dev/null); echo "[$KEY]"`;
     const { stdout } = await promisify(execFile)('bash', ['-c', script], { cwd: folder });
     expect(stdout).toMatch(/^\[sk-[0-9A-Za-z]{49}\]\n$/);
@@ -259,7 +259,7 @@ describe('the commands', () => {
       const { result } = JSON.parse(readFileSync(join(coverage, name), 'utf8')) as {
         result: { url: string }[];
       };
-      return result.map(({ url }) => url).filter((url) => url.includes(PROGRAM_FOLDER));
+      return result.map(({ url }) => url).filter((url) => url.includes(programFolder()));
     });
     const files = loaded.map((url) => basename(url));
     expect(files).toContain('main.js');

@@ -1,19 +1,15 @@
 /** The built program as a user runs it: a process with an environment, a screen and an exit code. */
 
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-/** Not dist/, which may be in use; test files that run at the same time have a folder each. */
-export const PROGRAM_FOLDER = join(
-  ROOT,
-  'node_modules',
-  '.cache',
-  `program-${process.env.JEST_WORKER_ID ?? '0'}`,
-);
+/** Not dist/, which may be in use. */
+const BUILDS = join(ROOT, 'node_modules', '.cache', 'program');
+const OLD_AFTER_MS = 3_600_000;
 
 export interface Program {
   readonly process: ChildProcess;
@@ -28,9 +24,29 @@ export interface Program {
   }>;
 }
 
-/** Once for each test file that runs programs. */
+/** For each test file that runs programs. The first of those that run at the same time builds for all. */
 export function buildProgram(): void {
-  execFileSync(process.execPath, ['scripts/build.mjs', '--out', PROGRAM_FOLDER], { cwd: ROOT });
+  const out = programFolder();
+  if (existsSync(out)) return;
+  const own = `${out}-${String(process.pid)}`;
+  execFileSync(process.execPath, ['scripts/build.mjs', '--out', own], { cwd: ROOT });
+  try {
+    renameSync(own, out);
+  } catch {
+    rmSync(own, { recursive: true }); // another one was faster
+  }
+  for (const name of readdirSync(BUILDS)) {
+    const path = join(BUILDS, name);
+    if (Date.now() - statSync(path).mtimeMs > OLD_AFTER_MS) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/** One for each state of the sources. */
+export function programFolder(): string {
+  const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });
+  const paths = [...sources.map((path) => join(ROOT, 'src', path)), join(ROOT, 'scripts', 'build.mjs')];
+  const newestMs = Math.max(...paths.map((path) => statSync(path).mtimeMs));
+  return join(BUILDS, String(Math.round(newestMs)));
 }
 
 /** Nothing of the test's own environment but PATH goes along; the working folder is an empty one unless given. */
@@ -39,7 +55,7 @@ export function runProgram(
   cwd = mkdtempSync(join(tmpdir(), 'gateway-')),
   args: readonly string[] = [],
 ): Program {
-  const child = spawn(process.execPath, [join(PROGRAM_FOLDER, 'main.js'), ...args], {
+  const child = spawn(process.execPath, [join(programFolder(), 'main.js'), ...args], {
     cwd,
     env: { PATH: process.env.PATH, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

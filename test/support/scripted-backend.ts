@@ -98,7 +98,8 @@ export async function startScriptedBackend(
         res.setHeader('content-type', 'application/json').end(JSON.stringify(known()));
         return;
       }
-      const call = toCall(req, res, Buffer.concat(chunks).toString());
+      const carrier = [...sockets].find(({ remotePort }) => remotePort === req.socket.remotePort);
+      const call = toCall(req, res, Buffer.concat(chunks).toString(), carrier ?? req.socket);
       calls.push(call);
       void current(call);
     });
@@ -107,7 +108,7 @@ export async function startScriptedBackend(
     ? createTlsServer({ key: TLS_KEY, cert: TLS_CERTIFICATE }, answer)
     : createServer(answer);
   server.keepAliveTimeout = 60_000;
-  server.on('connection', (socket) => {
+  server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => undefined); // a peer that resets is part of the script
@@ -145,7 +146,8 @@ function tagOf(name: string): object {
   };
 }
 
-function toCall(req: IncomingMessage, res: ServerResponse, bodyText: string): ScriptedCall {
+/** `carrier`: the socket of TCP below the encryption, if there is one. */
+function toCall(req: IncomingMessage, res: ServerResponse, bodyText: string, carrier: Socket): ScriptedCall {
   return {
     path: String(req.url),
     headers: req.headers,
@@ -168,7 +170,7 @@ function toCall(req: IncomingMessage, res: ServerResponse, bodyText: string): Sc
       res.end(text);
     },
     reset() {
-      req.socket.resetAndDestroy();
+      carrier.resetAndDestroy();
     },
   };
 }
