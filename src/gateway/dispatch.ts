@@ -9,6 +9,7 @@ import { operationOf, runAttempt, type AttemptDeps } from './attempt.ts';
 import { runParts } from './parts.ts';
 import { addProgress, createProgress, toRecord, type Progress } from './progress.ts';
 import type { RetryBudget } from './retry-budget.ts';
+import { deadlineExceeded } from './watch.ts';
 
 export interface DispatchDeps extends AttemptDeps {
   readonly catalog: Catalog;
@@ -152,8 +153,15 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     const startedMs = now();
     const leaving = new AbortController();
     const lease = pool.acquire(targets, tried, claim, () => {
-      const waitMs = Math.max(0, Math.min(deps.queueTimeoutMs, deadlineMs - startedMs));
-      return AbortSignal.any([leaving.signal, deps.timeout(waitMs)]);
+      const leftMs = Math.max(0, deadlineMs - startedMs);
+      if (leftMs > deps.queueTimeoutMs) {
+        return AbortSignal.any([leaving.signal, deps.timeout(deps.queueTimeoutMs)]);
+      }
+      // Timers take whole milliseconds only.
+      deps.timeout(Math.ceil(leftMs)).addEventListener('abort', () => {
+        leaving.abort(deadlineExceeded());
+      });
+      return leaving.signal;
     });
     if (!(lease instanceof Promise)) return lease;
     relay.onClose = (reason) => {

@@ -127,11 +127,15 @@ function checkClient(entry: Entry, nowMs: number, stalledMs: number): GatewayErr
     });
   }
   if (nowMs >= entry.deadlineMs && !entry.relay.isCommitted) {
-    return new GatewayError('deadline_exceeded', {
-      message: 'The answer did not begin within the time that the client gave it.',
-    });
+    return deadlineExceeded();
   }
   return undefined;
+}
+
+export function deadlineExceeded(): GatewayError {
+  return new GatewayError('deadline_exceeded', {
+    message: 'The answer did not begin within the time that the client gave it.',
+  });
 }
 
 function checkSilence(entry: Entry, nowMs: number): void {
