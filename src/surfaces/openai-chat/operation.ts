@@ -10,6 +10,7 @@ import type { AnswerShape, ChatFormat } from '../../core/kind.ts';
 import { estimateTokens } from '../estimate.ts';
 import { fingerprintOf } from '../fingerprint.ts';
 import { createTranscript, type Transcript } from '../../core/transcript.ts';
+import { toRest } from './rest.ts';
 import { createResultEncoder } from './result.ts';
 import { createStreamEncoder } from './stream.ts';
 import { fetchImages, hasRemoteImages } from './images.ts';
@@ -120,9 +121,10 @@ function toRescue(
   return {
     transcript,
     continued() {
-      const prefill = transcript.text();
-      if (prefill === undefined) return undefined;
-      return toOperation(transcript.pieces === 0 ? request : { ...request, prefill }, answer, context);
+      const said = transcript.text();
+      if (said === undefined) return undefined;
+      const { pieces } = transcript;
+      return toOperation(pieces === 0 ? request : toRest(request, said, pieces), answer, context);
     },
   };
 }
