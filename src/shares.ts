@@ -9,15 +9,19 @@ export interface Share {
   readonly workers: number;
 }
 
-/** The shares of all workers add up to the limit, which is not smaller than their number. */
-export function shareOf(limit: number, { index, workers }: Share): number {
-  if (!Number.isFinite(limit) || limit === 0) return limit;
-  return Math.max(1, Math.floor(limit / workers) + (index < limit % workers ? 1 : 0));
+/** The shares of all workers add up to the count; some may have none. */
+export function portionOf(count: number, { index, workers }: Share): number {
+  return Math.floor(count / workers) + (index < count % workers ? 1 : 0);
+}
+
+/** The same of a limit, where 0 stands for none: it is not smaller than the number of workers. */
+export function shareOf(limit: number, share: Share): number {
+  return Number.isFinite(limit) && limit > 0 ? Math.max(1, portionOf(limit, share)) : limit;
 }
 
 function shareBackend(backend: Backend, share: Share): Backend {
   const { maxConcurrency, queue } = backend;
-  return { ...backend, maxConcurrency: shareOf(maxConcurrency, share), queue: shareOf(queue, share) };
+  return { ...backend, maxConcurrency: shareOf(maxConcurrency, share), queue: portionOf(queue, share) };
 }
 
 /**
@@ -40,9 +44,12 @@ export function shareConfig(config: Config, share: Share): Config {
     },
     limits: {
       ...limits,
+      // Of backends that are found and not configured.
+      maxConcurrency: shareOf(limits.maxConcurrency, share),
+      queue: portionOf(limits.queue, share),
       retryBudget: {
         ...limits.retryBudget,
-        minPerSecond: shareOf(limits.retryBudget.minPerSecond, share),
+        minPerSecond: portionOf(limits.retryBudget.minPerSecond, share),
       },
     },
     backends: backends.map((backend) => shareBackend(backend, share)),

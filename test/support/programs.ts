@@ -2,12 +2,15 @@
 
 import { afterEach } from '@jest/globals';
 import { runProgram, type Program } from './program.ts';
+import { eventually } from './setup.ts';
 
 export interface RunningProgram extends Program {
   /** `http://localhost:<port>` */
   readonly origin: string;
   /** POST /v1/chat/completions with a plain question, unless `body` says otherwise. */
   chat(body?: object, init?: RequestInit): Promise<Response>;
+  /** Resolves when so many workers have begun to listen since the start. */
+  listening(workers: number): Promise<void>;
   /** The value of the first sample whose name and labels begin so; 0 when there is none. */
   metric(beginning: string): Promise<number>;
 }
@@ -38,6 +41,10 @@ export function createPrograms(): StartProgram {
           body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'hi' }], ...body }),
           ...init,
         }),
+      listening: (workers) =>
+        eventually(
+          async () => (await program.until('worker listens')).split('worker listens').length > workers,
+        ),
       async metric(beginning) {
         const text = await (await fetch(`${origin}/metrics`)).text();
         const line = text.split('\n').find((each) => each.startsWith(beginning)) ?? '';
