@@ -24,6 +24,8 @@ export interface Watched {
   isAnswering: boolean;
   /** We wait for the client to read, so the backend's silence is our doing. */
   isPaused: boolean;
+  /** The client is still sending its request, so the backend's silence is its good right. */
+  isSending: boolean;
 }
 
 /** The client, as far as it matters how long it has waited. */
@@ -71,6 +73,7 @@ export function createWatch(now: Now, stalledReaderMs: () => number): Watch {
         hasWritten: false,
         isAnswering: false,
         isPaused: false,
+        isSending: false,
       };
       entries.add(entry);
       return entry;
@@ -98,7 +101,8 @@ export function createWatch(now: Now, stalledReaderMs: () => number): Watch {
 
 function checkLimits(entry: Entry, nowMs: number): GatewayError | undefined {
   const { firstTokenMs, idleMs, totalMs } = entry.timeouts;
-  if ((entry.hasRecord && entry.isAnswering) || entry.isPaused) entry.heardMs = nowMs;
+  const isAlive = entry.hasRecord && entry.isAnswering;
+  if (isAlive || entry.isPaused || entry.isSending) entry.heardMs = nowMs;
   entry.hasRecord = false;
   const silentMs = nowMs - entry.heardMs;
   if (!entry.isAnswering && isOver(silentMs, firstTokenMs)) {

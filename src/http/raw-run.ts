@@ -127,10 +127,9 @@ export function startRun(
   relay.onClose = fail;
   controller.signal.addEventListener('abort', () => fail(toGatewayError(controller.signal.reason)));
   if (body === undefined) {
-    // While the client sends, the backend's silence is its good right.
-    watched.isPaused = true;
+    watched.isSending = true;
     req.once('end', () => {
-      watched.isPaused = false;
+      watched.isSending = false;
     });
   }
 
