@@ -3,8 +3,9 @@
 import cluster, { type Worker } from 'node:cluster';
 import type { Logger } from '../core/exchange.ts';
 import { answerMetricsRequests } from './cluster-metrics.ts';
+import { keepConnections } from './handover.ts';
 
-/** A worker that dies at once is replaced ever more slowly. */
+/** A worker that dies at once is replaced ever more slowly; the others are not. */
 const FIRST_RESTART_MS = 100;
 const LAST_RESTART_MS = 5000;
 /** Who lived so long did not die of its start. */
@@ -27,7 +28,8 @@ export type WorkerOrder = 'drain' | 'reload';
 export function runPrimary({ workers, env, logger }: ClusterOptions): Promise<number> {
   let isStopping = false;
   let hasListened = false;
-  let restartMs = FIRST_RESTART_MS;
+  /** By index: how long its last replacement was put off. */
+  const restarts = new Map<number, number>();
   /** By worker id: which of the workers it is, and when it was born. */
   const born = new Map<number, { readonly index: number; readonly atMs: number }>();
   const listening = new Set<number>();
@@ -37,13 +39,16 @@ export function runPrimary({ workers, env, logger }: ClusterOptions): Promise<nu
     function fork(index: number, isFirst: boolean): void {
       const worker = cluster.fork(env(index, isFirst));
       born.set(worker.id, { index, atMs: performance.now() });
+      keepConnections(worker, () => allWorkers().filter((each) => each !== worker && listening.has(each.id)));
     }
 
     function replace(worker: Worker, code: number, signal: string): void {
       const { index, atMs } = born.get(worker.id) ?? { index: 0, atMs: 0 };
       born.delete(worker.id);
       const livedMs = performance.now() - atMs;
-      restartMs = livedMs > STABLE_AFTER_MS ? FIRST_RESTART_MS : Math.min(LAST_RESTART_MS, restartMs * 2);
+      const doubledMs = Math.min(LAST_RESTART_MS, 2 * (restarts.get(index) ?? FIRST_RESTART_MS / 2));
+      const restartMs = livedMs > STABLE_AFTER_MS ? FIRST_RESTART_MS : doubledMs;
+      restarts.set(index, restartMs);
       logger.error('worker died', { pid: worker.process.pid, code, signal, restartMs });
       setTimeout(() => {
         if (!isStopping) fork(index, false);
