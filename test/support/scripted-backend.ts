@@ -98,7 +98,8 @@ export async function startScriptedBackend(
         res.setHeader('content-type', 'application/json').end(JSON.stringify(known()));
         return;
       }
-      const carrier = [...sockets].find(({ remotePort }) => remotePort === req.socket.remotePort);
+      const { remotePort } = req.socket;
+      const carrier = isEncrypted ? [...sockets].find((each) => each.remotePort === remotePort) : undefined;
       const call = toCall(req, res, Buffer.concat(chunks).toString(), carrier ?? req.socket);
       calls.push(call);
       void current(call);

@@ -101,6 +101,6 @@ describe('a drain', () => {
     await Promise.all(Array.from({ length: 10 }, async () => (await gateway.chat()).text()));
     const startedMs = performance.now();
     await gateway.drain(30_000);
-    expect(performance.now() - startedMs).toBeLessThan(5000);
+    expect(performance.now() - startedMs).toBeLessThan(20_000);
   });
 });

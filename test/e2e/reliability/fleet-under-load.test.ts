@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from '@jest/globals';
 import { expectError } from '../../support/errors.ts';
-import { tellFigure } from '../../support/figures.ts';
+import { expectWithin, tellFigure } from '../../support/figures.ts';
 import { atPace, quantile, sleep } from '../../support/load.ts';
 import { failing, saying, type Script, type ScriptedBackend } from '../../support/scripted-backend.ts';
 import { createSetup } from '../../support/setup.ts';
@@ -48,7 +48,7 @@ describe('one of three backends', () => {
       expect(text).not.toBe('');
       expect(error?.code).toBe('upstream_connection_error');
     }
-    expect(cut.length).toBeLessThan(15); // those that were going on there
+    expect(cut.length).toBeLessThan(streams.length / 2); // those that were going on there
     const whole = streams.filter(({ isDone }) => isDone);
     expect(new Set(whole.map(({ text, error }) => `${text}${String(error?.code)}`))).toEqual(
       new Set([`${WHOLE}undefined`]),
@@ -122,7 +122,5 @@ it.each([true, false])('with all backends down everybody is told at once (stream
     expect(await expectError(response)).toMatchObject({ status: 503, code: 'no_backend_available' });
     return ms;
   });
-  tellFigure('all down, p99', `${quantile(times, 0.99).toFixed(1)} ms`);
-  // A hundred milliseconds on a machine that has nothing else to do.
-  expect(quantile(times, 0.99)).toBeLessThan(1000);
+  expectWithin('all down: p99 of the answer', quantile(times, 0.99), 100);
 });

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, renameSync, symlinkSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { tellFigure } from '../../support/figures.ts';
+import { expectWithin } from '../../support/figures.ts';
 import { buildProgram } from '../../support/program.ts';
 import { createPrograms, type RunningProgram } from '../../support/programs.ts';
 import {
@@ -111,9 +111,7 @@ describe('through a program', () => {
     place.put(fileOf(second));
     await program.until('configuration reloaded');
     expect(await answerOf(program)).toBe('second');
-    const ms = performance.now() - changedMs;
-    tellFigure('reload', `in force after ${ms.toFixed(0)} ms`);
-    expect(ms).toBeLessThan(4000);
+    expectWithin('reload: in force after', performance.now() - changedMs, 4000);
 
     place.put(BROKEN);
     expect(await program.until('configuration refused')).toMatch(/kind/);
