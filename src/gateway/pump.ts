@@ -89,10 +89,17 @@ export function pump(
     body.read({
       chunk(bytes) {
         if (isSettled) return;
+        const { hasFinished } = converter;
         try {
           if (converter.push(bytes)) watched.hasRecord = true;
         } catch (error) {
-          fail(error);
+          if (!hasFinished) {
+            fail(error);
+            return;
+          }
+          // The finish reason was said: what cannot be read after it has cost nothing.
+          body.discard();
+          conclude();
           return;
         }
         if (converter.isDone) {
@@ -109,7 +116,7 @@ export function pump(
       },
       error(error) {
         if (isSettled) return;
-        // The finish reason was said: the break has cost nothing.
+        // So has a break.
         if (converter.hasFinished) conclude();
         else fail(error);
       },

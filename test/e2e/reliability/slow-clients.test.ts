@@ -5,7 +5,7 @@ import { expectError } from '../../support/errors.ts';
 import { expectWithin } from '../../support/figures.ts';
 import type { TestGateway } from '../../support/gateway.ts';
 import { quantile, sleep } from '../../support/load.ts';
-import { openSocket, printChat, readAll } from '../../support/raw-client.ts';
+import { openSocket, printChat, readAll } from '../../support/bare-socket.ts';
 import { ollamaDone, ollamaToken, saying, type ScriptedCall } from '../../support/scripted-backend.ts';
 import { createSetup, eventually } from '../../support/setup.ts';
 import { openStream, parseStream } from '../../support/sse.ts';

@@ -7,7 +7,7 @@ import type { TestGateway } from '../../support/gateway.ts';
 import { sleep } from '../../support/load.ts';
 import { buildProgram } from '../../support/program.ts';
 import { createPrograms } from '../../support/programs.ts';
-import { openSocket, printChat } from '../../support/raw-client.ts';
+import { openSocket, printChat } from '../../support/bare-socket.ts';
 import {
   ollamaDone,
   ollamaToken,
