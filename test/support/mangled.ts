@@ -80,9 +80,25 @@ function mangle(text: string, { how, at, length, bytes }: Edit): string {
 
 const ANYTHING = fc.uint8Array({ maxLength: 300 }).map((bytes) => String.fromCharCode(...bytes));
 
-/** An answer of a backend, in the reads in which it arrives. */
+/** The body of an answer, in the reads in which it arrives. */
 export function mangledAnswer(format: 'ollama' | 'openai'): fc.Arbitrary<ByteText[]> {
-  const streams = (format === 'ollama' ? OLLAMA_STREAMS : OPENAI_STREAMS).map(encodeUtf8);
+  return mangledText(STREAMS[format].map(encodeUtf8));
+}
+
+/** The same with its head, in chunks. */
+export function mangledResponse(format: 'ollama' | 'openai'): fc.Arbitrary<ByteText[]> {
+  return mangledText(STREAMS[format].map((stream) => toResponse(encodeUtf8(stream))));
+}
+
+const STREAMS = { ollama: OLLAMA_STREAMS, openai: OPENAI_STREAMS };
+
+function toResponse(body: ByteText): string {
+  const records = body.match(/[^\n]*\n+|[^\n]+$/g) ?? [];
+  const chunks = records.map((record) => `${record.length.toString(16)}\r\n${record}\r\n`);
+  return `HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n${chunks.join('')}0\r\n\r\n`;
+}
+
+function mangledText(streams: readonly string[]): fc.Arbitrary<ByteText[]> {
   const mangled = fc
     .tuple(fc.constantFrom(...streams), fc.array(EDIT, { maxLength: 4 }))
     .map(([stream, edits]) => edits.reduce<string>(mangle, stream));
