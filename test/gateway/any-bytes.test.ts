@@ -21,6 +21,7 @@ const CONTEXT = {
   wallClock: () => 1_700_000_000_000,
   newId: () => '0123456789abcdef0123456789abcdef',
   reasoningKeys: 'both',
+  isStrict: false,
   isRescueOn: false,
   limits: { maxRecordBytes: 4096, maxResponseBytes: 1 << 20, maxChoices: 8 },
 } as const;
