@@ -115,7 +115,15 @@ export default tseslint.config(
   }),
   folder('node', {
     may: ['core', 'wire'],
-    packages: ['undici', 'winston', 'prom-client', 'ollama', 'js-tiktoken'],
+    packages: [
+      'undici',
+      'winston',
+      'prom-client',
+      'ollama',
+      'js-tiktoken',
+      'rate-limiter-flexible',
+      'ioredis',
+    ],
     types: ['express'],
     isPortable: false,
   }),

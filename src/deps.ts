@@ -4,7 +4,6 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createKeyring } from './admission/keyring.ts';
 import { mayUse } from './admission/models.ts';
-import { unlimited } from './admission/unlimited.ts';
 import type { AppDeps } from './app.ts';
 import { kinds } from './backends/index.ts';
 import type { Auth } from './config/keys.ts';
@@ -13,11 +12,13 @@ import type { ApiKey } from './core/api-key.ts';
 import type { Keyring } from './core/client.ts';
 import type { ActiveExchange, Logger, Now } from './core/exchange.ts';
 import type { Backend } from './core/fleet.ts';
+import { RENEW_MS } from './core/limits.ts';
 import { createDispatch } from './gateway/dispatch.ts';
 import { createRetryBudget } from './gateway/retry-budget.ts';
 import { createWatch, type Watch } from './gateway/watch.ts';
 import type { Phase } from './http/draining.ts';
 import type { Generation } from './http/generation.ts';
+import { createLimits } from './limits.ts';
 import { createAgents } from './node/agents.ts';
 import { createDescribe } from './node/describe.ts';
 import { createDiscover } from './node/discover.ts';
@@ -63,6 +64,8 @@ export interface Deps extends Omit<AppDeps, 'reload'> {
 /** What a test may put in the place of the real thing. */
 export interface DepsOverrides {
   readonly now?: Now;
+  /** Milliseconds since 1970, for days and months. */
+  readonly wallClock?: () => number;
   readonly logger?: Logger;
 }
 
@@ -73,7 +76,7 @@ export function createDeps(
   openapiPath: URL,
   overrides: DepsOverrides = {},
 ): Deps {
-  const now = overrides.now ?? ((): number => performance.now());
+  const { now = (): number => performance.now(), wallClock = Date.now } = overrides;
   // 32 hex digits: OpenAI takes call ids of 40 characters at most, prefix included.
   const newId = (): string => randomUUID().replaceAll('-', '');
   const logger = overrides.logger ?? createLogger(first.log);
@@ -109,10 +112,19 @@ export function createDeps(
     logger,
   });
   const describe = createDescribe(send, () => AbortSignal.timeout(config.probes.timeoutMs), now);
+  const limitsOfClients = createLimits({
+    config: () => config,
+    logger,
+    now,
+    wallClock,
+    newId,
+    limited: (sort) => metrics.limited(sort),
+  });
   const metrics = createMetrics({
     status: pool.status,
     active: () => active,
     isDraining: () => phase !== 'serving',
+    isLimitStoreUp: limitsOfClients.isStoreUp,
   });
 
   function createGeneration(): Generation {
@@ -143,10 +155,10 @@ export function createDeps(
         maxAttempts: limits.maxAttempts,
       }),
       keyring: keyringOf(auth.keys, auth.hashSecret, auth.isOpen),
-      admission: unlimited,
+      admission: limitsOfClients.admission,
       adminKeyring: adminKeyring(auth),
       surfaces: {
-        wallClock: Date.now,
+        wallClock,
         newId,
         reasoningKeys: streams.reasoningKeys,
         isRescueOn: streams.rescue,
@@ -230,6 +242,7 @@ export function createDeps(
       timers.push(setInterval(watch.tick, WATCH_TICK_MS));
       every(() => config.probes.intervalMs, prober.probeAll);
       every(() => config.discovery.intervalMs, resolve);
+      every(() => RENEW_MS, limitsOfClients.admission.renew);
     },
     isBusy: () => pool.inFlight() > 0,
     enter(next) {
@@ -238,6 +251,7 @@ export function createDeps(
     close() {
       isClosed = true;
       timers.forEach(clearTimeout);
+      limitsOfClients.close();
       closeSender();
     },
   };

@@ -12,6 +12,8 @@ import type { Reload } from './http/reload.ts';
 import { hearBackends, tellBackends } from './node/cluster-backends.ts';
 import { isWorker, obeyPrimary, runPrimary, tellOthersToReload } from './node/cluster.ts';
 import { hashKey } from './node/hash-key.ts';
+import { answerLimitRequests } from './node/limits/cluster.ts';
+import { createMemoryStore } from './node/limits/memory.ts';
 import { createLogger } from './node/logger.ts';
 import { createServer, type GatewayServer } from './node/server.ts';
 import { watchFiles, type FileWatch } from './node/watch-files.ts';
@@ -109,6 +111,7 @@ async function serve(config: Config, find: (config: Config) => Promise<Fleet>): 
 /** What was found is found once, and told to the workers; each has its share of every limit. */
 async function serveWithWorkers(config: Config, workers: number): Promise<void> {
   let found: string | undefined;
+  answerLimitRequests(createMemoryStore(() => performance.now()));
   const ended = runPrimary({
     workers,
     logger: createLogger(config.log),

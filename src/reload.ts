@@ -25,6 +25,8 @@ const FIXED = [
   ['server', 'requestTimeoutMs'],
   ['server', 'keepAliveTimeoutMs'],
   ['server', 'watchConfig'],
+  ['redis', 'url'],
+  ['redis', 'prefix'],
   ['log', 'level'],
   ['log', 'format'],
   ['metrics', 'enabled'],

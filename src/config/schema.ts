@@ -4,11 +4,14 @@ import * as z from 'zod';
 import { auth } from './schema/auth.ts';
 import { backend, discovery, model, passthrough } from './schema/fleet.ts';
 import { circuit, DEFAULT_TIMEOUTS, images, limits, probes, streams } from './schema/limits.ts';
+import { quota, redis } from './schema/quota.ts';
 import { server } from './schema/server.ts';
 
 export const configSchema = z.strictObject({
   server,
   auth,
+  quota,
+  redis,
   log: z
     .strictObject({
       level: z.enum(['error', 'warn', 'info', 'debug']).default('info').describe('The least that is logged.'),

@@ -64,13 +64,19 @@ export interface Keyring {
   identify(authorization: string | undefined): Client;
 }
 
-/** What an exchange is going to need. */
+/** How many tokens a request is going to take, before anybody has counted them. */
+export interface TokenEstimate {
+  readonly prompt: number;
+  /** Of all answers together. */
+  readonly answer: number;
+}
+
+/** What an exchange is going to need; an operation tells it. */
 export interface Demand {
-  readonly client: Client;
-  /** As the client named it. */
+  /** As the client named it; '' when it did not. */
   readonly model: string;
-  /** Of prompt and answer together, as far as they can be guessed; 0 when they are not counted. */
-  estimateTokens(): number;
+  /** undefined: its tokens are not counted. */
+  estimateTokens(): TokenEstimate | undefined;
 }
 
 /** How an admitted exchange ended. */
@@ -92,9 +98,9 @@ export interface Permit {
 
 export interface Admission {
   /**
-   * Takes what is demanded from all limits that hold for the client, or nothing. At once where no
-   * limit is set. Throws or rejects with rate_limit_exceeded, tokens_exceeded, concurrency_exceeded,
+   * Takes what is demanded from all limits that hold for the client, or nothing. undefined, and at
+   * once, where none holds. Rejects with rate_limit_exceeded, tokens_exceeded, concurrency_exceeded,
    * insufficient_quota or limits_unavailable.
    */
-  admit(demand: Demand): Permit | Promise<Permit>;
+  admit(client: Client, demand: Demand): Promise<Permit> | undefined;
 }

@@ -1,5 +1,6 @@
 /** What a surface makes of a request: all that the data path needs to get an answer and to tell it. */
 
+import type { TokenEstimate } from './client.ts';
 import type { Target } from './fleet.ts';
 import type { BackendKind, DecodeLimits } from './kind.ts';
 import type { UpstreamRequest } from './upstream.ts';
@@ -13,8 +14,8 @@ export interface Operation {
   /** As the client named it. */
   readonly model: string;
   readonly isStream: boolean;
-  /** Of prompt and answer together: a guess, for limits. */
-  estimateTokens(): number;
+  /** A guess, for limits. */
+  estimateTokens(): TokenEstimate;
   /** It asks for vectors and not for text. */
   readonly wantsVectors?: boolean;
   /** The parameter that holds what the model reads; `messages` unless given. */

@@ -7,6 +7,18 @@ import { contextOf } from './context.ts';
 /** How long a browser may remember the answer to a preflight. */
 const PREFLIGHT_MAX_AGE_SECONDS = 86_400;
 
+/** What scripts of a page may read of an answer. */
+const EXPOSED = [
+  'x-request-id',
+  'retry-after',
+  'retry-after-ms',
+  'x-should-retry',
+  'x-gateway-ignored-params',
+  ...['requests', 'tokens'].flatMap((sort) =>
+    ['limit', 'remaining', 'reset'].map((what) => `x-ratelimit-${what}-${sort}`),
+  ),
+];
+
 /**
  * Preflights carry no key and are answered without one. The requested header names are echoed:
  * SDKs send a dozen, and `*` would not cover Authorization.
@@ -29,7 +41,7 @@ function create(origins: readonly string[]): RequestHandler {
   return cors({
     origin: origins.includes('*') ? '*' : [...origins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
-    exposedHeaders: ['x-request-id', 'retry-after', 'x-should-retry', 'x-gateway-ignored-params'],
+    exposedHeaders: EXPOSED,
     maxAge: PREFLIGHT_MAX_AGE_SECONDS,
   });
 }

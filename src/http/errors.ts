@@ -5,6 +5,7 @@ import { GatewayError, retryAfterOf, toGatewayError } from '../core/errors.ts';
 import type { Surface } from '../core/operation.ts';
 import type { Logger } from '../core/exchange.ts';
 import { contextOf } from './context.ts';
+import { setHeaders } from './headers.ts';
 
 export function errors(surface: Pick<Surface, 'errorBody'>, logger: Logger): ErrorRequestHandler {
   return (thrown: unknown, req, res, next) => {
@@ -44,7 +45,7 @@ export function methodNotAllowed(...methods: readonly string[]): RequestHandler 
 
 /** What a failure says beside its body. */
 export function setErrorHeaders(res: Response, error: GatewayError): void {
-  for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
+  setHeaders(res, error.headers);
   const retryAfter = retryAfterOf(error);
   if (retryAfter !== undefined) res.setHeader('retry-after', String(retryAfter));
   if (error.retryAfterMs !== undefined)

@@ -8,6 +8,7 @@ import type { Surface } from '../core/operation.ts';
 import { clientOf } from './authenticate.ts';
 import { readBody } from './body.ts';
 import { contextOf, type RequestContext } from './context.ts';
+import { setHeaders } from './headers.ts';
 import { checkNamedModels } from './named-models.ts';
 import { createRelay } from './relay.ts';
 
@@ -36,9 +37,11 @@ async function begin(
   const isStrict = wantsStrict(headers['x-gateway-strict']) || generation.isStrict;
   const operation = surface.toOperation(json, { ...generation.surfaces, isStrict });
   checkNamedModels(json, client, generation.catalog, false);
-  const { model, isStream, estimateTokens } = operation;
-  const permit = await generation.admission.admit({ client, model, estimateTokens });
-  for (const [name, value] of Object.entries(permit.headers)) res.setHeader(name, value);
+  const { isStream } = operation;
+  const admitted = generation.admission.admit(client, operation);
+  // Most requests have no limit to wait for.
+  const permit = admitted && (await admitted);
+  if (permit) setHeaders(res, permit.headers);
   const relay = createRelay(res, isStream);
   const record = generation.dispatch.run({
     id,
@@ -51,7 +54,7 @@ async function begin(
     relay,
     startedMs,
   });
-  void record.then(permit.settle);
+  if (permit) void record.then(permit.settle);
   return { record, relay };
 }
 

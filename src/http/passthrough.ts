@@ -2,6 +2,7 @@
 
 import type { Request, RequestHandler, Response } from 'express';
 import { GatewayError, toGatewayError } from '../core/errors.ts';
+import type { Permit } from '../core/client.ts';
 import type { ActiveExchange, ExchangeRecord, Now } from '../core/exchange.ts';
 import type { Lease, Pool } from '../core/fleet.ts';
 import type { Owned } from '../core/stream.ts';
@@ -9,6 +10,7 @@ import { toStatus } from '../gateway/progress.ts';
 import { clientOf } from './authenticate.ts';
 import { contextOf, type RequestContext } from './context.ts';
 import type { Forward, ForwardDeps } from './forward.ts';
+import { setHeaders } from './headers.ts';
 import { chooseByBody, type Choose, type RawChoice } from './raw-choice.ts';
 import { renameModel, toUpstreamHeaders } from './raw-message.ts';
 import { createRelay } from './relay.ts';
@@ -22,6 +24,8 @@ export interface PassthroughDeps extends ForwardDeps {
 
 /** TRACE is not among them: it would echo the backend's key. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+const FIRST_ERROR_STATUS = 400;
 
 /** To be mounted with a path of its own (`app.all('/v1/*path', …)`), after the key was checked. */
 export function passthrough(deps: PassthroughDeps, choose: Choose = chooseByBody): RequestHandler {
@@ -108,19 +112,37 @@ export function passthrough(deps: PassthroughDeps, choose: Choose = chooseByBody
     }
     const context = contextOf(res);
     const choice = await choose(req, context, deps.pool.status);
+    const permit = await admit(context, choice, res);
     const active = toActive(res, context, choice);
     const forget = deps.track(active);
+    let error: GatewayError | undefined;
     try {
       const lease = await takeLease(active.exchange, choice.targets, context);
       active.backend = lease.target.backend.name;
       const record = carry(req, res, choice, lease, active.exchange);
       context.record = record;
-      const { error } = await record;
-      if (error && !res.headersSent) throw error;
+      ({ error } = await record);
+    } catch (thrown) {
+      error = toGatewayError(thrown);
     } finally {
       forget();
+      const isServed = res.headersSent && res.statusCode < FIRST_ERROR_STATUS;
+      permit?.settle({ error: isServed ? undefined : error, usage: null, seenTokens: 0 });
     }
+    if (error && !res.headersSent) throw error;
   };
+}
+
+/** One more of the client's requests, for as long as it goes on. Its tokens are not counted. */
+async function admit(
+  context: RequestContext,
+  { model = '' }: RawChoice,
+  res: Response,
+): Promise<Permit | undefined> {
+  const demand = { model, estimateTokens: () => undefined };
+  const permit = await context.generation.admission.admit(clientOf(context), demand);
+  if (permit) setHeaders(res, permit.headers);
+  return permit;
 }
 
 /** As it goes on: its backend, and whether it is a stream, are known later. */

@@ -94,11 +94,19 @@ export function toUpstreamHeaders(
   return headers;
 }
 
-/** `path`: of the request, below the base path. */
-export function toClientHeaders(headers: Headers, { url }: Backend, path: string): Record<string, string> {
+/** `path`: of the request, below the base path. `own`: names of headers that the answer has already. */
+export function toClientHeaders(
+  headers: Headers,
+  { url }: Backend,
+  path: string,
+  own: readonly string[],
+): Record<string, string> {
+  // Who has limits here is not to take the operator's for them.
+  const isLimited = own.some(isOfLimits);
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (typeof value === 'string' && ANSWER_HEADER.test(name)) kept[name] = value;
+    if (typeof value !== 'string' || !ANSWER_HEADER.test(name)) continue;
+    if (!(isLimited && isOfLimits(name))) kept[name] = value;
   }
   const location = typeof headers.location === 'string' ? toOwnPath(headers.location, url, path) : undefined;
   if (location !== undefined) kept.location = location;
@@ -112,6 +120,10 @@ export function toClientHeaders(headers: Headers, { url }: Backend, path: string
 /** The methods of an `Allow`; '' when there is none, or what is no such list. */
 export function toMethods(allow: string | undefined): string {
   return allow !== undefined && /^[A-Z]+( ?, ?[A-Z]+)*$/.test(allow) ? allow : '';
+}
+
+function isOfLimits(name: string): boolean {
+  return name.startsWith('x-ratelimit-');
 }
 
 /** Where the client finds it here; undefined for other hosts and for what is not below the base path. */

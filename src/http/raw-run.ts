@@ -82,7 +82,7 @@ export function startRun(
   }
 
   function pass(from: IncomingMessage, status: number): void {
-    const headers = toClientHeaders(from.headers, backend, path);
+    const headers = toClientHeaders(from.headers, backend, path, res.getHeaderNames());
     exchange.isStream = headers['content-type']?.startsWith('text/event-stream') === true;
     res.writeHead(status, headers);
     res.flushHeaders();
@@ -114,7 +114,7 @@ export function startRun(
       if (told !== undefined) {
         setErrorHeaders(res, failure);
         res.writeHead(status, {
-          ...toClientHeaders(from.headers, backend, path),
+          ...toClientHeaders(from.headers, backend, path, res.getHeaderNames()),
           'content-type': 'application/json',
           'content-length': Buffer.byteLength(told),
         });

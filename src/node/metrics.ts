@@ -3,10 +3,11 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { createClusterRender } from './cluster-metrics.ts';
 import { isWorker } from './cluster.ts';
+import { createLimitMetrics, type LimitMetrics } from './metrics/limits.ts';
 import type { ActiveExchange, ExchangeRecord, Meter, StreamStatus } from '../core/exchange.ts';
 import { CIRCUIT_STATES, type BackendStatus } from '../core/fleet.ts';
 
-export interface Metrics extends Meter {
+export interface Metrics extends Meter, LimitMetrics {
   reloaded(isApplied: boolean): void;
   render(): Promise<{ contentType: string; body: string }>;
   /** Streams of this process that have ended, by how. */
@@ -17,6 +18,8 @@ export interface MetricSources {
   readonly status: () => readonly BackendStatus[];
   readonly active: () => Iterable<ActiveExchange>;
   readonly isDraining: () => boolean;
+  /** undefined where no other machine keeps the limits of clients. */
+  readonly isLimitStoreUp: (() => boolean) | undefined;
 }
 
 const SECONDS_PER_MS = 0.001;
@@ -31,7 +34,7 @@ const OVERHEAD_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-export function createMetrics({ status, active, isDraining }: MetricSources): Metrics {
+export function createMetrics({ status, active, isDraining, isLimitStoreUp }: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const renderAll = isWorker ? createClusterRender(registry) : () => registry.metrics();
@@ -203,6 +206,7 @@ export function createMetrics({ status, active, isDraining }: MetricSources): Me
   }
 
   return {
+    ...createLimitMetrics(registers, isLimitStoreUp),
     request(method, route, code, durationMs) {
       const labels = { method: METHODS.has(method) ? method : 'other', route, status: String(code) };
       requests.inc(labels);

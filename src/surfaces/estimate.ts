@@ -1,5 +1,7 @@
 /** How many tokens a request is going to take, before anybody has counted them. */
 
+import type { TokenEstimate } from '../core/client.ts';
+
 /** Of common tokenizers on English text and code; other languages take more, long words fewer. */
 const CHARACTERS_PER_TOKEN = 4;
 /** An image or a sound takes some hundreds to some thousands, whatever its bytes are. */
@@ -13,9 +15,11 @@ export function estimateTokens(
   media: number,
   answers: number,
   maxAnswerTokens: number | null | undefined,
-): number {
-  const prompt = Math.ceil(characters / CHARACTERS_PER_TOKEN) + media * TOKENS_PER_MEDIUM;
-  return prompt + answers * (maxAnswerTokens ?? ASSUMED_ANSWER_TOKENS);
+): TokenEstimate {
+  return {
+    prompt: Math.ceil(characters / CHARACTERS_PER_TOKEN) + media * TOKENS_PER_MEDIUM,
+    answer: answers * (maxAnswerTokens ?? ASSUMED_ANSWER_TOKENS),
+  };
 }
 
 /** Of texts, and of tokens as if they were texts. */

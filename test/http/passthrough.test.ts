@@ -14,7 +14,6 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import express from 'express';
 import { createKeyring } from '../../src/admission/keyring.ts';
 import { mayUse } from '../../src/admission/models.ts';
-import { unlimited } from '../../src/admission/unlimited.ts';
 import { ANONYMOUS } from '../../src/core/client.ts';
 import { kinds } from '../../src/backends/index.ts';
 import { toBackend } from '../../src/config/load.ts';
@@ -181,7 +180,7 @@ async function startGateway(
       hashes: [hashKey],
       wallClock: Date.now,
     }),
-    admission: unlimited,
+    admission: { admit: () => undefined },
     adminKeyring: undefined,
     surfaces: {
       wallClock: Date.now,

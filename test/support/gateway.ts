@@ -2,6 +2,7 @@
 
 import { createApp } from '../../src/app.ts';
 import { loadConfig, type Config } from '../../src/config/load.ts';
+import type { Limits, ModelLimits } from '../../src/core/client.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { Logger } from '../../src/core/exchange.ts';
 import { createDeps, type Deps } from '../../src/deps.ts';
@@ -39,6 +40,13 @@ export interface TestGateway {
   close(): Promise<void>;
 }
 
+/** What `auth.clients` says of one. */
+export interface HolderSettings {
+  readonly limits?: Partial<Limits>;
+  readonly modelLimits?: readonly (Partial<ModelLimits> & { readonly models: string })[];
+  readonly priority?: number;
+}
+
 export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The text of gateway.yaml. */
@@ -47,6 +55,10 @@ export interface GatewayOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** Time stands still but for advance(), and nothing probes by itself. */
   readonly isClockStopped?: boolean;
+  /** Keys of the configuration by the names of their holders; `keyOf` tells each. */
+  readonly clients?: Readonly<Record<string, HolderSettings>>;
+  /** Milliseconds since 1970. */
+  readonly wallClock?: () => number;
 }
 
 const OPENAPI = new URL('../../openapi.yaml', import.meta.url);
@@ -56,8 +68,10 @@ export async function startGateway({
   file = '',
   files = {},
   isClockStopped = false,
+  clients,
+  wallClock = Date.now,
 }: GatewayOptions): Promise<TestGateway> {
-  const texts = new Map(Object.entries({ ...files, 'gateway.yaml': file }));
+  const texts = new Map(Object.entries({ ...files, 'gateway.yaml': `${authOf(clients)}${file}` }));
   const load = (): Config =>
     loadConfig({
       hashKey,
@@ -74,6 +88,7 @@ export async function startGateway({
   let nowMs = 1000;
   const deps = createDeps(config, config.backends, OPENAPI, {
     logger: recordingLogger(logs),
+    wallClock,
     ...(isClockStopped && { now: () => nowMs }),
   });
   const reload = createReload({
@@ -119,6 +134,18 @@ export async function startGateway({
       deps.close();
     },
   };
+}
+
+/** The key of one of `clients`. */
+export function keyOf(name: string): string {
+  return `key-of-${name}-for-this-test`;
+}
+
+/** JSON is YAML, too. */
+function authOf(clients: GatewayOptions['clients']): string {
+  if (!clients) return '';
+  const holders = Object.entries(clients).map(([name, holder]) => ({ name, key: keyOf(name), ...holder }));
+  return `auth: ${JSON.stringify({ clients: holders })}\n`;
 }
 
 function recordingLogger(lines: LogLine[]): Logger {

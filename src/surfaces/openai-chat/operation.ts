@@ -2,6 +2,7 @@
 
 import type { ChatBody, ChatRequest } from '../../core/chat.ts';
 import { toolName } from '../../core/chat.ts';
+import type { TokenEstimate } from '../../core/client.ts';
 import { createConverter } from '../../core/convert.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Operation, Rescue, SurfaceContext } from '../../core/operation.ts';
@@ -89,7 +90,7 @@ function toOperation(
   };
 }
 
-function estimateChat({ messages, tools, n, max_completion_tokens, max_tokens }: ChatBody): number {
+function estimateChat({ messages, tools, n, max_completion_tokens, max_tokens }: ChatBody): TokenEstimate {
   let characters = tools ? JSON.stringify(tools).length : 0;
   let media = 0;
   for (const { content, tool_calls: calls } of messages) {

@@ -1,5 +1,6 @@
 /** A text completion request → the operation that the data path carries out. */
 
+import type { TokenEstimate } from '../../core/client.ts';
 import type { CompletionRequest, CompletionShape } from '../../core/completion.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Operation, PartResult, Split, SurfaceContext } from '../../core/operation.ts';
@@ -58,7 +59,7 @@ function withLimit(request: CompletionRequest): CompletionRequest {
   };
 }
 
-function estimateCompletion({ body, prompts }: CompletionRequest): number {
+function estimateCompletion({ body, prompts }: CompletionRequest): TokenEstimate {
   const answers = prompts.length * (body.n ?? 1);
   return estimateTokens(charactersOf(prompts), 0, answers, body.max_tokens);
 }

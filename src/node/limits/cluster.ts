@@ -1,0 +1,202 @@
+/**
+ * Limits of several workers: the primary keeps them in its memory, and workers ask it. One message a
+ * question, one an answer; what needs no answer gets none.
+ */
+
+import cluster, { type Worker } from 'node:cluster';
+import {
+  undoing,
+  type HeldLease,
+  type LimitStore,
+  type RemoteStore,
+  type Settling,
+  type Verdict,
+  type Wish,
+} from '../../core/limits.ts';
+
+/** What worker and primary say to each other. */
+export type LimitMessage =
+  /** Worker to primary. */
+  | { readonly limits: 'take'; readonly number: number; readonly wish: Wish }
+  | { readonly limits: 'check'; readonly number: number }
+  | { readonly limits: 'settle'; readonly settling: Settling }
+  | { readonly limits: 'renew'; readonly leases: readonly HeldLease[] }
+  /** Primary to worker. */
+  | { readonly limits: 'told'; readonly number: number; readonly verdict: Verdict | undefined };
+
+/** One that is held up for longer has the requests of all workers waiting. */
+const ANSWER_MS = 1000;
+
+// --- the primary ---
+
+/** For the primary of real workers: asks nothing of anybody and does nothing until it is asked. */
+export function answerLimitRequests(store: LimitStore): void {
+  const desk = createLimitDesk(store);
+  cluster.on('message', (worker: Worker, message: unknown) => {
+    if (!isLimitMessage(message)) return;
+    desk.hear(worker.id, message, (answer) => {
+      // One that has just died waits for nothing.
+      if (worker.isConnected()) worker.send(answer, () => undefined);
+    });
+  });
+  cluster.on('exit', (worker) => {
+    desk.forget(worker.id);
+  });
+}
+
+export interface LimitDesk {
+  hear(worker: number, message: LimitMessage, answer: (message: LimitMessage) => void): void;
+  /** The worker is dead: its leases are free at once. */
+  forget(worker: number): void;
+}
+
+export function createLimitDesk(store: LimitStore): LimitDesk {
+  /** By worker and id, the slots that an exchange holds. */
+  const held = new Map<number, Map<string, readonly string[]>>();
+
+  function hold(worker: number, id: string, slots: readonly string[]): void {
+    const ids = held.get(worker) ?? new Map<string, readonly string[]>();
+    held.set(worker, ids.set(id, slots));
+  }
+
+  async function take(worker: number, wish: Wish): Promise<Verdict> {
+    if (wish.slots.length === 0) return store.take(wish);
+    // Before anything is awaited: the worker may die meanwhile.
+    const slots = wish.slots.map(({ key }) => key);
+    hold(worker, wish.id, slots);
+    const verdict = await store.take(wish);
+    const isForgotten = !held.get(worker)?.has(wish.id);
+    if (!verdict.isTaken) held.get(worker)?.delete(wish.id);
+    else if (isForgotten) await store.settle({ id: wish.id, corrections: [], slots });
+    return verdict;
+  }
+
+  return {
+    hear(worker, message, answer) {
+      switch (message.limits) {
+        case 'take': {
+          const { number, wish } = message;
+          void take(worker, wish).then((verdict) => answer({ limits: 'told', number, verdict }));
+          break;
+        }
+        case 'check':
+          answer({ limits: 'told', number: message.number, verdict: undefined });
+          break;
+        case 'settle':
+          held.get(worker)?.delete(message.settling.id);
+          void store.settle(message.settling);
+          break;
+        case 'renew':
+          for (const { id, key } of message.leases) {
+            const slots = held.get(worker)?.get(id) ?? [];
+            if (!slots.includes(key)) hold(worker, id, [...slots, key]);
+          }
+          void store.renew(message.leases);
+          break;
+        case 'told':
+      }
+    },
+    forget(worker) {
+      for (const [id, slots] of held.get(worker) ?? []) void store.settle({ id, corrections: [], slots });
+      held.delete(worker);
+    },
+  };
+}
+
+// --- a worker ---
+
+/** A worker's way to the primary, and back. */
+export interface LimitChannel {
+  /** false: the primary is gone. */
+  send(message: LimitMessage): boolean;
+  onMessage(listen: (message: LimitMessage) => void): void;
+}
+
+/** The one that Node gives to a worker. */
+export function primaryChannel(): LimitChannel {
+  return {
+    send(message) {
+      if (!process.connected) return false;
+      // Without somebody to tell, a primary that dies meanwhile would be an uncaught error.
+      process.send?.(message, undefined, undefined, () => undefined);
+      return true;
+    },
+    onMessage(listen) {
+      process.on('message', (message: unknown) => {
+        if (isLimitMessage(message)) listen(message);
+      });
+    },
+  };
+}
+
+interface Question {
+  /** Gone when the answer was waited for too long. */
+  answer: ((verdict: Verdict | undefined) => void) | undefined;
+  readonly wish: Wish | undefined;
+}
+
+/** `channel`: to the primary. */
+export function createClusterStore(channel: LimitChannel): RemoteStore {
+  const questions = new Map<number, Question>();
+  let nextNumber = 0;
+
+  channel.onMessage((message) => {
+    if (message.limits !== 'told') return;
+    const question = questions.get(message.number);
+    questions.delete(message.number);
+    if (question?.answer) {
+      question.answer(message.verdict);
+    } else if (question?.wish && message.verdict?.isTaken) {
+      // Nobody waits for it any more: another answer was found.
+      channel.send({ limits: 'settle', settling: undoing(question.wish, message.verdict) });
+    }
+  });
+
+  function ask(wish: Wish | undefined): Promise<Verdict | undefined> {
+    const number = nextNumber++;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        question.answer = undefined;
+        reject(new Error('the primary did not answer in time'));
+      }, ANSWER_MS);
+      const question: Question = {
+        wish,
+        answer(verdict) {
+          clearTimeout(timer);
+          resolve(verdict);
+        },
+      };
+      questions.set(number, question);
+      const isSent = channel.send(
+        wish === undefined ? { limits: 'check', number } : { limits: 'take', number, wish },
+      );
+      if (isSent) return;
+      questions.delete(number);
+      clearTimeout(timer);
+      reject(new Error('the primary is gone'));
+    });
+  }
+
+  return {
+    async take(wish) {
+      const verdict = await ask(wish);
+      if (!verdict) throw new TypeError('the primary gave no verdict');
+      return verdict;
+    },
+    async check() {
+      await ask(undefined);
+    },
+    settle(settling) {
+      channel.send({ limits: 'settle', settling });
+      return Promise.resolve();
+    },
+    renew(leases) {
+      if (leases.length > 0) channel.send({ limits: 'renew', leases });
+      return Promise.resolve();
+    },
+  };
+}
+
+function isLimitMessage(message: unknown): message is LimitMessage {
+  return typeof message === 'object' && message !== null && 'limits' in message;
+}
