@@ -37,7 +37,11 @@ export function createLimits(options: LimitsOptions): LimitsOfClients {
   let close = (): void => undefined;
 
   if (url !== undefined) {
-    const redis = createRedis({ url, isBack: () => insured?.recheck() });
+    const redis = createRedis({
+      url,
+      opened: () => insured?.recheck(),
+      lost: (cause) => insured?.lose(cause),
+    });
     insured = insure(createRedisStore(redis.client, prefix), 'Redis');
     close = redis.close;
     // Not in the way of the start, and not first when somebody waits for it.

@@ -16,7 +16,9 @@ export interface InsuredOptions {
 
 export interface InsuredStore extends LimitStore {
   readonly isUp: boolean;
-  /** For who hears that the store may be back. */
+  /** For who hears that the store is gone before anybody asks it. */
+  lose(cause: unknown): void;
+  /** For who hears that it may be back. */
   recheck(): void;
 }
 
@@ -65,6 +67,7 @@ export function createInsuredStore({
     get isUp() {
       return isUp;
     },
+    lose,
     recheck,
 
     async take(wish) {

@@ -80,9 +80,9 @@ export interface RemoteStore extends LimitStore {
 }
 
 /** A lease that nobody renews is over after so long: its process is dead. */
-export const LEASE_MS = 45_000;
-/** Two that are lost in a row do no harm. */
-export const RENEW_MS = 15_000;
+export const LEASE_MS = 30_000;
+/** A few that are lost in a row do no harm. */
+export const RENEW_MS = 5000;
 
 /** The wish fits into every limit as they stand. */
 export function isGranted(

@@ -6,7 +6,9 @@ export interface RedisOptions {
   /** `redis://` or `rediss://`, with user and password where it needs them. */
   readonly url: string;
   /** It answers, for the first time or again. */
-  readonly isBack: () => void;
+  readonly opened: () => void;
+  /** There is no connection to it, or none any more. */
+  readonly lost: (cause: unknown) => void;
 }
 
 export interface RedisConnection {
@@ -18,15 +20,17 @@ export interface RedisConnection {
 const CONNECT_MS = 2000;
 /** Of one command. Who waits longer has an answer of memory by then. */
 const COMMAND_MS = 500;
+/** For the last commands to leave. */
+const CLOSE_MS = 200;
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 1000;
 
-export function createRedis({ url, isBack }: RedisOptions): RedisConnection {
+export function createRedis({ url, opened, lost }: RedisOptions): RedisConnection {
   let opening: Promise<Redis> | undefined;
   let isClosed = false;
 
   async function open(): Promise<Redis> {
-    const { Redis } = await import('ioredis');
+    const { Redis } = (await import('ioredis')).default;
     const redis = new Redis(url, {
       lazyConnect: true,
       // Who asks while there is no connection is to hear that at once.
@@ -36,11 +40,17 @@ export function createRedis({ url, isBack }: RedisOptions): RedisConnection {
       autoResendUnfulfilledCommands: false,
       connectTimeout: CONNECT_MS,
       commandTimeout: COMMAND_MS,
+      disconnectTimeout: CLOSE_MS,
       retryStrategy: (times) => Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(times, 10)),
     });
-    // Every command tells for itself that there is no connection.
-    redis.on('error', () => undefined);
-    redis.on('ready', isBack);
+    let cause: unknown = new Error('the connection was closed');
+    redis.on('error', (error) => {
+      cause = error;
+    });
+    redis.on('close', () => {
+      if (!isClosed) lost(cause);
+    });
+    redis.on('ready', opened);
     if (isClosed) return redis;
     await redis.connect().catch(() => undefined);
     return redis;

@@ -31,14 +31,14 @@ const limited = (limits: Partial<Limits>, more: Partial<Client> = {}): Partial<C
 });
 
 async function start(
-  clients: Readonly<Record<string, Partial<Client>>>,
+  clients: Readonly<Record<string, Partial<Client>>> | undefined,
   script: Script = saying('one', 'two', 'three'),
   options: GatewayOptions = {},
   variable = 'OLLAMA_BASE_URL',
 ): Promise<Started> {
   const backend = await setup.backend(script);
   const gateway = await setup.gateway({
-    clients,
+    ...(clients && { clients }),
     ...options,
     env: { [variable]: backend.url, ...options.env },
   });
@@ -153,8 +153,7 @@ describe('settings', () => {
   const KEYS = { AUTH_KEY: 'a'.repeat(32), API_KEYS: 'b'.repeat(32) };
 
   it('limit every key that says nothing itself, each by itself', async () => {
-    const { ask } = await start({}, undefined, {
-      clients: undefined,
+    const { ask } = await start(undefined, undefined, {
       env: { ...KEYS, KEY_REQUESTS_PER_MINUTE: '2', KEY_TOKENS_PER_MINUTE: '100000' },
     });
     for (const key of [KEYS.AUTH_KEY, KEYS.API_KEYS]) {

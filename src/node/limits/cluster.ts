@@ -76,7 +76,8 @@ export function createLimitDesk(store: LimitStore): LimitDesk {
       switch (message.limits) {
         case 'take': {
           const { number, wish } = message;
-          void take(worker, wish).then((verdict) => answer({ limits: 'told', number, verdict }));
+          const tell = (verdict?: Verdict): void => answer({ limits: 'told', number, verdict });
+          take(worker, wish).then(tell, () => tell());
           break;
         }
         case 'check':
@@ -84,24 +85,29 @@ export function createLimitDesk(store: LimitStore): LimitDesk {
           break;
         case 'settle':
           held.get(worker)?.delete(message.settling.id);
-          void store.settle(message.settling);
+          store.settle(message.settling).catch(ignore);
           break;
         case 'renew':
           for (const { id, key } of message.leases) {
             const slots = held.get(worker)?.get(id) ?? [];
             if (!slots.includes(key)) hold(worker, id, [...slots, key]);
           }
-          void store.renew(message.leases);
+          store.renew(message.leases).catch(ignore);
           break;
         case 'told':
       }
     },
     forget(worker) {
-      for (const [id, slots] of held.get(worker) ?? []) void store.settle({ id, corrections: [], slots });
+      for (const [id, slots] of held.get(worker) ?? []) {
+        store.settle({ id, corrections: [], slots }).catch(ignore);
+      }
       held.delete(worker);
     },
   };
 }
+
+/** Whatever becomes of the store, the primary has workers to look after. */
+const ignore = (): undefined => undefined;
 
 // --- a worker ---
 

@@ -24,7 +24,8 @@ export function createCounters(): Counters {
 
   async function load(): Promise<RateLimiterMemory> {
     if (limiter) return limiter;
-    const { RateLimiterMemory } = await import('rate-limiter-flexible');
+    // Once it is bundled, a package of CommonJS has no names to import.
+    const { RateLimiterMemory } = (await import('rate-limiter-flexible')).default;
     // What it allows is decided elsewhere: it counts, and forgets in time.
     limiter = new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: 0, keyPrefix: '' });
     return limiter;

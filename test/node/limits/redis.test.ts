@@ -7,6 +7,8 @@ import { createRedis, type RedisConnection } from '../../../src/node/redis.ts';
 import { describeWithRedis, startRedis, type TestRedis } from '../../support/redis.ts';
 import { describeStore } from './contract.ts';
 
+const ignore = (): undefined => undefined;
+
 describeWithRedis('with a Redis server', () => {
   let redis: TestRedis;
   const connections: RedisConnection[] = [];
@@ -20,8 +22,8 @@ describeWithRedis('with a Redis server', () => {
   });
   afterAll(() => redis.close());
 
-  function connect(prefix: string, isBack = (): void => undefined): ReturnType<typeof createRedisStore> {
-    const connection = createRedis({ url: redis.url, isBack });
+  function connect(prefix: string): ReturnType<typeof createRedisStore> {
+    const connection = createRedis({ url: redis.url, opened: ignore, lost: ignore });
     connections.push(connection);
     return createRedisStore(connection.client, prefix);
   }
@@ -69,7 +71,7 @@ describeWithRedis('with a Redis server', () => {
     const client = new Redis(redis.url);
     try {
       // As if its deadline were reached.
-      await client.zadd('dead:{limits}:s', 1, 'a');
+      await client.zadd('dead:{limits}:s', '1', 'a');
       expect((await store.take({ id: 'b', charges: [], slots: [{ key: 's', limit: 1 }] })).isTaken).toBe(
         true,
       );
