@@ -18,8 +18,8 @@ export interface RedisConnection {
 }
 
 const CONNECT_MS = 2000;
-/** Of one command. Who waits longer has an answer of memory by then. */
-const COMMAND_MS = 500;
+/** Of one command. Who needs its answer sooner has a limit of its own. */
+const COMMAND_MS = 5000;
 /** For the last commands to leave. */
 const CLOSE_MS = 200;
 const FIRST_RETRY_MS = 50;

@@ -13,6 +13,7 @@ import {
   type Verdict,
   type Wish,
 } from '../../core/limits.ts';
+import { inTime } from './in-time.ts';
 
 /** What worker and primary say to each other. */
 export type LimitMessage =
@@ -135,62 +136,40 @@ export function primaryChannel(): LimitChannel {
   };
 }
 
-interface Question {
-  /** Gone when the answer was waited for too long. */
-  answer: ((verdict: Verdict | undefined) => void) | undefined;
-  readonly wish: Wish | undefined;
-}
-
 /** `channel`: to the primary. */
 export function createClusterStore(channel: LimitChannel): RemoteStore {
-  const questions = new Map<number, Question>();
+  /** By number of the question. */
+  const answers = new Map<number, (verdict: Verdict | undefined) => void>();
   let nextNumber = 0;
 
   channel.onMessage((message) => {
     if (message.limits !== 'told') return;
-    const question = questions.get(message.number);
-    questions.delete(message.number);
-    if (question?.answer) {
-      question.answer(message.verdict);
-    } else if (question?.wish && message.verdict?.isTaken) {
-      // Nobody waits for it any more: another answer was found.
-      channel.send({ limits: 'settle', settling: undoing(question.wish, message.verdict) });
-    }
+    answers.get(message.number)?.(message.verdict);
+    answers.delete(message.number);
   });
 
-  function ask(wish: Wish | undefined): Promise<Verdict | undefined> {
-    const number = nextNumber++;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        question.answer = undefined;
-        reject(new Error('the primary did not answer in time'));
-      }, ANSWER_MS);
-      const question: Question = {
-        wish,
-        answer(verdict) {
-          clearTimeout(timer);
-          resolve(verdict);
-        },
-      };
-      questions.set(number, question);
-      const isSent = channel.send(
-        wish === undefined ? { limits: 'check', number } : { limits: 'take', number, wish },
-      );
-      if (isSent) return;
-      questions.delete(number);
-      clearTimeout(timer);
-      reject(new Error('the primary is gone'));
-    });
+  function ask(
+    number: number,
+    question: LimitMessage,
+    late?: (verdict: Verdict | undefined) => void,
+  ): Promise<Verdict | undefined> {
+    if (!channel.send(question)) return Promise.reject(new Error('the primary is gone'));
+    const answer = new Promise<Verdict | undefined>((resolve) => answers.set(number, resolve));
+    return inTime(answer, ANSWER_MS, 'the primary', late);
   }
 
   return {
     async take(wish) {
-      const verdict = await ask(wish);
-      if (!verdict) throw new TypeError('the primary gave no verdict');
+      const number = nextNumber++;
+      const verdict = await ask(number, { limits: 'take', number, wish }, (late) => {
+        if (late?.isTaken) channel.send({ limits: 'settle', settling: undoing(wish, late) });
+      });
+      if (!verdict) throw new Error('the primary could not tell');
       return verdict;
     },
     async check() {
-      await ask(undefined);
+      const number = nextNumber++;
+      await ask(number, { limits: 'check', number });
     },
     settle(settling) {
       channel.send({ limits: 'settle', settling });

@@ -1,9 +1,20 @@
 /** Limits in Redis or Valkey: one script for each call, so that all who ask it see the same. */
 
 import type { Redis } from 'ioredis';
-import { LEASE_MS, type HeldLease, type RemoteStore, type Verdict, type Wish } from '../../core/limits.ts';
+import {
+  LEASE_MS,
+  undoing,
+  type HeldLease,
+  type RemoteStore,
+  type Settling,
+  type Verdict,
+  type Wish,
+} from '../../core/limits.ts';
+import { inTime } from './in-time.ts';
 import { RENEW, SETTLE, TAKE } from './scripts.ts';
 
+/** Who waits longer gets an answer of memory. */
+const ANSWER_MS = 500;
 /** Of leases in one command. */
 const RENEWED_AT_ONCE = 500;
 
@@ -29,14 +40,34 @@ export function createRedisStore(connection: () => Promise<Redis>, prefix: strin
     return redis;
   }
 
+  function answer<T>(command: Promise<T>, late?: (answer: T) => void): Promise<T> {
+    return inTime(command, ANSWER_MS, 'Redis', late);
+  }
+
   const keyOf = (key: string): string => `${prefix}{limits}:${key}`;
+
+  function settle(redis: ScriptedRedis, { id, corrections, slots }: Settling): Promise<unknown> {
+    const keys = [...corrections.map(({ key }) => key), ...slots].map(keyOf);
+    return redis.settleLimits(
+      keys.length,
+      ...keys,
+      corrections.length,
+      id,
+      ...corrections.flatMap(({ amount, window, windowMs }) => [amount, window, windowMs]),
+    );
+  }
+
+  /** Somebody else has answered meanwhile. */
+  function giveBack(redis: ScriptedRedis, wish: Wish, verdict: Verdict): void {
+    if (verdict.isTaken) settle(redis, undoing(wish, verdict)).catch(() => undefined);
+  }
 
   return {
     async take(wish) {
       const redis = await open();
       const { id, charges, slots } = wish;
       const keys = [...charges, ...slots].map(({ key }) => keyOf(key));
-      const answer = await redis.takeLimits(
+      const command = redis.takeLimits(
         keys.length,
         ...keys,
         charges.length,
@@ -45,19 +76,11 @@ export function createRedisStore(connection: () => Promise<Redis>, prefix: strin
         ...charges.flatMap(({ amount, limit, windowMs }) => [amount, limit, windowMs]),
         ...slots.map(({ limit }) => limit),
       );
-      return toVerdict(wish, answer);
+      return toVerdict(wish, await answer(command, (late) => giveBack(redis, wish, toVerdict(wish, late))));
     },
 
-    async settle({ id, corrections, slots }) {
-      const redis = await open();
-      const keys = [...corrections.map(({ key }) => key), ...slots].map(keyOf);
-      await redis.settleLimits(
-        keys.length,
-        ...keys,
-        corrections.length,
-        id,
-        ...corrections.flatMap(({ amount, window, windowMs }) => [amount, window, windowMs]),
-      );
+    async settle(settling) {
+      await answer(settle(await open(), settling));
     },
 
     async renew(leases) {
@@ -68,11 +91,11 @@ export function createRedisStore(connection: () => Promise<Redis>, prefix: strin
         const keys = some.map(({ key }) => keyOf(key));
         commands.push(redis.renewLimits(keys.length, ...keys, LEASE_MS, ...some.map(({ id }) => id)));
       }
-      await Promise.all(commands);
+      await answer(Promise.all(commands));
     },
 
     async check() {
-      await (await open()).ping();
+      await answer((await open()).ping());
     },
   };
 }

@@ -5,6 +5,7 @@ import { Redis } from 'ioredis';
 import { createRedisStore } from '../../../src/node/limits/redis.ts';
 import { createRedis, type RedisConnection } from '../../../src/node/redis.ts';
 import { describeWithRedis, startRedis, type TestRedis } from '../../support/redis.ts';
+import { eventually } from '../../support/setup.ts';
 import { describeStore } from './contract.ts';
 
 const ignore = (): undefined => undefined;
@@ -42,6 +43,21 @@ describeWithRedis('with a Redis server', () => {
       ),
     );
     expect(verdicts.filter(({ isTaken }) => isTaken)).toHaveLength(60);
+  });
+
+  it('what it grants too late is given back', async () => {
+    const [store, other] = [connect('late:'), connect('late:')];
+    const charges = [{ key: 'r', amount: 1, limit: 1, windowMs: 60_000 }];
+    const slots = [{ key: 's', limit: 1 }];
+    await store.check();
+    redis.freeze();
+    try {
+      await expect(store.take({ id: 'a', charges, slots })).rejects.toThrow('did not answer in time');
+    } finally {
+      redis.thaw();
+    }
+    // Only one fits in.
+    await eventually(async () => (await other.take({ id: 'b', charges, slots })).isTaken);
   });
 
   it('every key begins with the prefix, goes by itself, and is of one slot of a cluster', async () => {
