@@ -1,8 +1,9 @@
-/** Admission as a request meets it: with no limit, with limits in memory, with limits in Redis. */
+/** Admission as a request meets it: with no limit, and with limits in memory, at the primary, in Redis. */
 
 import { createLimited, type LimitedAdmission } from '../../src/admission/limited.ts';
 import { ANONYMOUS, NO_LIMITS, type Client, type Limits, type Settlement } from '../../src/core/client.ts';
 import type { LimitStore } from '../../src/core/limits.ts';
+import { answerLimitRequests, createClusterStore, primaryChannel } from '../../src/node/limits/cluster.ts';
 import { createMemoryStore } from '../../src/node/limits/memory.ts';
 import { createRedisStore } from '../../src/node/limits/redis.ts';
 import { createRedis } from '../../src/node/redis.ts';
@@ -26,6 +27,12 @@ const DONE: Settlement = {
   seenTokens: 120,
 };
 
+/** For the primary of the process that measures. */
+export function answerWorkers(): void {
+  answerLimitRequests(createMemoryStore(() => performance.now()));
+}
+
+/** To be called in a worker. */
 export function waysOf(redisUrl: string | undefined): { ways: Record<string, Way>; close: () => void } {
   const memory = createMemoryStore(() => performance.now());
   const ignore = (): undefined => undefined;
@@ -36,6 +43,11 @@ export function waysOf(redisUrl: string | undefined): { ways: Record<string, Way
       'no limit': wayOf(memory, NO_LIMITS, NO_LIMITS),
       'memory: requests of the key': wayOf(memory, REQUESTS, NO_LIMITS),
       'memory: all five, of the key and of the gateway': wayOf(memory, EVERY, EVERY),
+      'the primary: all five, of the key and of the gateway': wayOf(
+        createClusterStore(primaryChannel()),
+        EVERY,
+        EVERY,
+      ),
       ...(redis && {
         'Redis on this machine: all five, of the key and of the gateway': wayOf(
           createRedisStore(redis.client, 'bench:'),
