@@ -276,8 +276,9 @@ backends:
   it('never show a secret', () => {
     const faults = faultsOf('backends: [{ name: a, kind: vllm, url: "http://a", apiKey: [topsecret] }]', {
       AUTH_KEY: 'topsecret',
+      REDIS_URL: 'http://user:topsecret@redis',
     });
-    expect(faults).toHaveLength(2);
+    expect(faults).toHaveLength(3);
     expect(JSON.stringify(faults)).not.toContain('topsecret');
   });
 });

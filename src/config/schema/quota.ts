@@ -22,7 +22,10 @@ export const redis = z
   .strictObject({
     url: z
       .string()
-      .regex(/^rediss?:\/\/\S+$/, 'expected a redis:// or rediss:// URL')
+      // What stands there may hold a password: the fault does not show it.
+      .refine((text) => URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol), {
+        error: 'expected a redis:// or rediss:// URL, such as redis://:password@host:6379.',
+      })
       .optional()
       .describe('A Redis or Valkey server that counts for all gateways together.'),
     prefix: z
