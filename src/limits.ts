@@ -1,6 +1,6 @@
 /** Builds what admits by limits, and the place where they are counted: Redis, the primary, or memory. */
 
-import { createInsuredStore, type InsuredStore } from './admission/insured.ts';
+import { createInsuredStore } from './admission/insured.ts';
 import { createLimited, type LimitedAdmission } from './admission/limited.ts';
 import type { Config } from './config/load.ts';
 import { GatewayError } from './core/errors.ts';
@@ -10,7 +10,7 @@ import { isWorker } from './node/cluster.ts';
 import { createClusterStore, primaryChannel } from './node/limits/cluster.ts';
 import { createMemoryStore } from './node/limits/memory.ts';
 import { createRedisStore } from './node/limits/redis.ts';
-import { createRedis } from './node/redis.ts';
+import { createRedis, type RedisOptions } from './node/redis.ts';
 
 export interface LimitsOptions {
   readonly config: () => Config;
@@ -31,53 +31,24 @@ export interface LimitsOfClients {
 
 export function createLimits(options: LimitsOptions): LimitsOfClients {
   const { config, now, wallClock, newId } = options;
-  const { url, prefix } = config().redis;
   const memory = createMemoryStore(now);
-  let insured: InsuredStore | undefined;
-  let close = (): void => undefined;
-
-  if (url !== undefined) {
-    const redis = createRedis({
-      url,
-      opened: () => insured?.recheck(),
-      lost: (cause) => insured?.lose(cause),
-    });
-    insured = insure(createRedisStore(redis.client, prefix), 'Redis');
-    close = redis.close;
-    // Not in the way of the start, and not first when somebody waits for it.
-    void redis.client();
-  } else if (isWorker) {
-    insured = insure(createClusterStore(primaryChannel()), 'the primary');
-  }
-
-  function insure(remote: RemoteStore, name: string): InsuredStore {
-    return createInsuredStore({
-      remote,
+  const remote = openRemote(config(), {
+    opened: () => insured?.recheck(),
+    lost: (cause) => insured?.lose(cause),
+  });
+  const insured =
+    remote &&
+    createInsuredStore({
+      remote: remote.store,
       insurance: memory,
       isFailClosed: () => config().redis.failClosed,
       now,
       changed(isUp, cause) {
-        tell(isUp, name, cause);
+        tell(options, remote.name, isUp, cause);
         // It is to know of all that has begun meanwhile, and it may have forgotten the rest.
         if (isUp) void admission.renew();
       },
     });
-  }
-
-  function tell(isUp: boolean, name: string, cause: unknown): void {
-    if (isUp) {
-      options.logger.info('limits are shared again', { store: name });
-      return;
-    }
-    const message = config().redis.failClosed
-      ? 'Clients with limits are refused until it is back.'
-      : 'This process counts for itself until it is back.';
-    options.logger.warn('limits are not shared', {
-      store: name,
-      error: new GatewayError('limits_unavailable', { message, cause }),
-    });
-  }
-
   const admission = createLimited({
     store: insured ?? memory,
     quota: () => config().quota,
@@ -87,7 +58,39 @@ export function createLimits(options: LimitsOptions): LimitsOfClients {
   });
   return {
     admission,
-    isStoreUp: url === undefined ? undefined : () => insured?.isUp ?? false,
-    close: () => close(),
+    isStoreUp: insured && remote.isRedis ? () => insured.isUp : undefined,
+    close: () => remote?.close(),
   };
+}
+
+interface Remote {
+  readonly name: string;
+  readonly isRedis: boolean;
+  readonly store: RemoteStore;
+  close(): void;
+}
+
+/** Who else counts: Redis, or the primary of several workers; undefined where nobody else does. */
+function openRemote({ redis }: Config, events: Omit<RedisOptions, 'url'>): Remote | undefined {
+  if (redis.url !== undefined) {
+    const { client, close } = createRedis({ url: redis.url, ...events });
+    // Not in the way of the start, and not first when somebody waits for it.
+    client().catch(events.lost);
+    return { name: 'Redis', isRedis: true, store: createRedisStore(client, redis.prefix), close };
+  }
+  if (!isWorker) return undefined;
+  const store = createClusterStore(primaryChannel());
+  return { name: 'the primary', isRedis: false, store, close: () => undefined };
+}
+
+function tell({ config, logger }: LimitsOptions, store: string, isUp: boolean, cause: unknown): void {
+  if (isUp) {
+    logger.info('limits are shared again', { store });
+    return;
+  }
+  const message = config().redis.failClosed
+    ? 'Clients with limits are refused until it is back.'
+    : 'This process counts for itself until it is back.';
+  const error = new GatewayError('limits_unavailable', { message, cause });
+  logger.warn('limits are not shared', { store, error });
 }
