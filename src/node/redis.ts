@@ -12,37 +12,18 @@ export interface RedisOptions {
 }
 
 export interface RedisConnection {
-  /** Resolves when the first attempt has come to its end, whatever that was. Commands reject when there is no connection. */
+  /** Resolves when the first attempt to connect is over. Commands reject while there is no connection. */
   client(): Promise<Redis>;
   close(): void;
 }
-
-const CONNECT_MS = 2000;
-/** Of one command. Who needs its answer sooner has a limit of its own. */
-const COMMAND_MS = 5000;
-/** For the last commands to leave. */
-const CLOSE_MS = 200;
-const FIRST_RETRY_MS = 50;
-const LAST_RETRY_MS = 1000;
 
 export function createRedis({ url, opened, lost }: RedisOptions): RedisConnection {
   let opening: Promise<Redis> | undefined;
   let isClosed = false;
 
   async function open(): Promise<Redis> {
-    const { Redis } = (await import('ioredis')).default;
-    const redis = new Redis(url, {
-      lazyConnect: true,
-      // Who asks while there is no connection is to hear that at once.
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 1,
-      // It may have been done before the connection broke: twice would be once too often.
-      autoResendUnfulfilledCommands: false,
-      connectTimeout: CONNECT_MS,
-      commandTimeout: COMMAND_MS,
-      disconnectTimeout: CLOSE_MS,
-      retryStrategy: (times) => Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(times, 10)),
-    });
+    const { createClient } = await import('./redis-client.ts');
+    const redis = createClient(url);
     let cause: unknown = new Error('the connection was closed');
     redis.on('error', (error) => {
       cause = error;

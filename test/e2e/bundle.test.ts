@@ -93,6 +93,8 @@ const LOADED_LATE: Readonly<Record<string, string>> = {
   'src/find-fleet.ts ./node/demo/server.ts': 'program.test.ts: the demo answers',
   'src/http/passthrough.ts ./forward.ts': 'what the gateway does not model',
   'src/node/images/index.ts ./fetch.ts': 'an image by URL',
+  'src/node/limits/memory.ts ./counters.ts': 'shared-limits.test.ts: two workers',
+  'src/node/redis.ts ./redis-client.ts': 'shared-limits.test.ts: two programs with one Redis',
   'src/node/ollama-model.ts ollama/browser': 'all with an Ollama',
   'src/node/send.ts ./undici.ts': 'a backend behind https',
   'src/node/tokens.ts js-tiktoken/lite': 'tokens',

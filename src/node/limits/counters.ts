@@ -1,6 +1,6 @@
-/** Counters in memory, kept by rate-limiter-flexible, which is loaded when something is first counted. */
+/** Counters in memory, kept by rate-limiter-flexible. Loaded when something is first counted. */
 
-import type { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
 import type { Charge, Correction, Level } from '../../core/limits.ts';
 
 export interface Counters {
@@ -18,21 +18,13 @@ const MIN_WINDOW_MS = 1;
 
 /** To be called one after the other: who looks and then adds must have nobody in between. */
 export function createCounters(): Counters {
-  let limiter: RateLimiterMemory | undefined;
+  // What it allows is decided elsewhere: it counts, and forgets in time.
+  const counters = new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: 0, keyPrefix: '' });
   /** When counters end that outlast every timer, by key. */
   const longEnds = new Map<string, number>();
 
-  async function load(): Promise<RateLimiterMemory> {
-    if (limiter) return limiter;
-    // Once it is bundled, a package of CommonJS has no names to import.
-    const { RateLimiterMemory } = (await import('rate-limiter-flexible')).default;
-    // What it allows is decided elsewhere: it counts, and forgets in time.
-    limiter = new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: 0, keyPrefix: '' });
-    return limiter;
-  }
-
   /** Counters of months that are over go when the next month begins one. */
-  function beginLong(counters: RateLimiterMemory, key: string, windowMs: number): void {
+  function beginLong(key: string, windowMs: number): void {
     const nowMs = Date.now();
     for (const [each, endMs] of longEnds) {
       if (endMs > nowMs) continue;
@@ -61,17 +53,15 @@ export function createCounters(): Counters {
 
   return {
     async levels(charges) {
-      const counters = await load();
       const nowMs = Date.now();
       const results = await Promise.all(charges.map(({ key }) => counters.get(key)));
       return charges.map(({ key }, i) => toLevel(key, results[i] ?? null, nowMs));
     },
 
     async add(charges) {
-      const counters = await load();
       const nowMs = Date.now();
       const results = charges.map(({ key, amount, windowMs }) => {
-        if (isLong(windowMs) && (longEnds.get(key) ?? 0) <= nowMs) beginLong(counters, key, windowMs);
+        if (isLong(windowMs) && (longEnds.get(key) ?? 0) <= nowMs) beginLong(key, windowMs);
         return counters.penalty(key, amount, durationOf(key, windowMs));
       });
       const counted = await Promise.all(results);
@@ -79,7 +69,6 @@ export function createCounters(): Counters {
     },
 
     async correct(corrections) {
-      const counters = await load();
       const nowMs = Date.now();
       for (const { key, amount, window, windowMs } of corrections) {
         const isRunning = window > nowMs + END_MS;
