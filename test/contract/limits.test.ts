@@ -1,8 +1,9 @@
 /** openapi.yaml and what a client with limits gets. */
 
 import { expect, it } from '@jest/globals';
-import { NO_LIMITS, type Limits } from '../../src/core/client.ts';
+import type { Limits } from '../../src/core/client.ts';
 import type { JsonObject } from '../../src/core/json.ts';
+import { keyOf } from '../support/gateway.ts';
 import { failing, saying, type Script } from '../support/scripted-backend.ts';
 import { createSetup } from '../support/setup.ts';
 import { expectAnswer, expectStream } from './answers.ts';
@@ -17,10 +18,10 @@ async function start(
 ): Promise<(body?: JsonObject) => Promise<Response>> {
   const backend = await setup.backend(script);
   const gateway = await setup.gateway({
-    clients: { ann: { limits: { ...NO_LIMITS, ...limits } } },
+    clients: { ann: { limits } },
     env: { VLLM_BASE_URL: backend.url, ...env },
   });
-  const headers = { 'content-type': 'application/json', authorization: 'Bearer ann' };
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${keyOf('ann')}` };
   return (body = {}) => gateway.chat(body, { headers });
 }
 

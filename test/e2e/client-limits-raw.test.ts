@@ -2,8 +2,7 @@
 
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
-import { NO_LIMITS, type Client } from '../../src/core/client.ts';
-import type { TestGateway } from '../support/gateway.ts';
+import { keyOf, type HolderSettings, type TestGateway } from '../support/gateway.ts';
 import {
   failing,
   type Script,
@@ -20,8 +19,8 @@ function speak({ res }: { readonly res: ServerResponse }): void {
   res.writeHead(200, { 'content-type': 'application/json', ...OPERATORS_LIMIT }).end('{"spoken":true}');
 }
 
-const LIMITED: Partial<Client> = {
-  limits: { ...NO_LIMITS, requestsPerMinute: 3, tokensPerMinute: 10, tokensPerDay: 10, concurrency: 1 },
+const LIMITED: HolderSettings = {
+  limits: { requestsPerMinute: 3, tokensPerMinute: 10, tokensPerDay: 10, concurrency: 1 },
 };
 
 interface Started {
@@ -42,7 +41,7 @@ async function start(script: Script = speak): Promise<Started> {
     speech: (key = 'ann', signal) =>
       fetch(`${gateway.url}/v1/audio/speech`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${keyOf(key)}` },
         body: '{"model":"m","input":"hi"}',
         ...(signal && { signal }),
       }),

@@ -1,9 +1,9 @@
 /** Limits of clients, through the whole gateway: who is let in, what is taken, what is given back. */
 
 import { describe, expect, it } from '@jest/globals';
-import { NO_LIMITS, type Client, type Limits } from '../../src/core/client.ts';
+import type { Limits } from '../../src/core/client.ts';
 import type { JsonObject } from '../../src/core/json.ts';
-import type { GatewayOptions, TestGateway } from '../support/gateway.ts';
+import { keyOf, type GatewayOptions, type HolderSettings, type TestGateway } from '../support/gateway.ts';
 import {
   failing,
   ollamaDone,
@@ -25,13 +25,10 @@ interface Started {
   ask(body?: JsonObject, init?: RequestInit & { readonly key?: string }): Promise<Response>;
 }
 
-const limited = (limits: Partial<Limits>, more: Partial<Client> = {}): Partial<Client> => ({
-  limits: { ...NO_LIMITS, ...limits },
-  ...more,
-});
+const limited = (limits: Partial<Limits>): HolderSettings => ({ limits });
 
 async function start(
-  clients: Readonly<Record<string, Partial<Client>>> | undefined,
+  clients: Readonly<Record<string, HolderSettings>> | undefined,
   script: Script = saying('one', 'two', 'three'),
   options: GatewayOptions = {},
   variable = 'OLLAMA_BASE_URL',
@@ -45,7 +42,7 @@ async function start(
   return {
     gateway,
     backend,
-    ask: (body = {}, { key = 'ann', ...init } = {}) =>
+    ask: (body = {}, { key = keyOf('ann'), ...init } = {}) =>
       gateway.chat(body, {
         headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
         ...init,
@@ -107,7 +104,7 @@ describe('of 200 requests at once', () => {
     const statuses = await Promise.all(
       Array.from({ length: 200 }, async (_, i) => {
         const key = keys[i % 3] ?? '';
-        return [key, (await ask({}, { key })).status] as const;
+        return [key, (await ask({}, { key: keyOf(key) })).status] as const;
       }),
     );
     const served = keys.map(
@@ -186,7 +183,7 @@ describe('settings', () => {
   });
 
   it('of models hold for names that match, also with a backend in front', async () => {
-    const modelLimits = [{ models: 'm*', requestsPerMinute: 2, tokensPerMinute: 0 }];
+    const modelLimits = [{ models: 'm*', requestsPerMinute: 2 }];
     const { ask } = await start({ ann: { modelLimits } });
     expect((await ask()).status).toBe(200);
     expect((await ask({ model: 'ollama/m' })).status).toBe(200);
@@ -395,7 +392,7 @@ describe('what waits for a busy backend', () => {
     });
     const order: string[] = [];
     const ask = async (key: string): Promise<void> => {
-      const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` };
+      const headers = { 'content-type': 'application/json', authorization: `Bearer ${keyOf(key)}` };
       expect((await gateway.chat({}, { headers })).status).toBe(200);
       order.push(key);
     };

@@ -1,8 +1,8 @@
 /** Redis goes and comes back: what becomes of limits meanwhile, and what is told of it. */
 
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { NO_LIMITS, type Limits } from '../../src/core/client.ts';
-import type { TestGateway } from '../support/gateway.ts';
+import type { Limits } from '../../src/core/client.ts';
+import { keyOf, type TestGateway } from '../support/gateway.ts';
 import { describeWithRedis, startRedis, type TestRedis } from '../support/redis.ts';
 import {
   ollamaDone,
@@ -34,11 +34,11 @@ async function start(
 ): Promise<Started> {
   const backend = await setup.backend(script);
   const gateway = await setup.gateway({
-    clients: { ann: { limits: { ...NO_LIMITS, ...limits } } },
+    clients: { ann: { limits } },
     env: { OLLAMA_BASE_URL: backend.url, REDIS_URL: redis.url, ...env },
     isClockStopped,
   });
-  const headers = { 'content-type': 'application/json', authorization: 'Bearer ann' };
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${keyOf('ann')}` };
   return { gateway, ask: () => gateway.chat({}, { headers }) };
 }
 

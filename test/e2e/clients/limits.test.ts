@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from '@jest/globals';
 import OpenAI, { InternalServerError, RateLimitError } from 'openai';
-import { NO_LIMITS, type Limits } from '../../../src/core/client.ts';
-import type { TestGateway } from '../../support/gateway.ts';
+import type { Limits } from '../../../src/core/client.ts';
+import { keyOf, type TestGateway } from '../../support/gateway.ts';
 import { ollamaDone, ollamaToken, saying, type ScriptedCall } from '../../support/scripted-backend.ts';
 import { createSetup, eventually } from '../../support/setup.ts';
 import { failureOf } from './failure-of.ts';
@@ -22,13 +22,13 @@ interface Opened {
 async function open(limits: Partial<Limits>, options: { readonly isHeld?: boolean } = {}): Promise<Opened> {
   const backend = await setup.backend(options.isHeld ? () => undefined : saying('hi'));
   const gateway = await setup.gateway({
-    clients: { ann: { limits: { ...NO_LIMITS, ...limits } } },
+    clients: { ann: { limits } },
     env: { OLLAMA_BASE_URL: backend.url },
   });
   return {
     gateway,
     calls: backend.calls,
-    client: new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'ann' }),
+    client: new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: keyOf('ann') }),
     answered: (status) =>
       gateway.metric('http_requests_total', {
         method: 'POST',
@@ -89,11 +89,15 @@ describe('the openai package', () => {
   it('sees a store that is gone as a failure of the server, when limits fail closed', async () => {
     const backend = await setup.backend(saying('hi'));
     const gateway = await setup.gateway({
-      clients: { ann: { limits: { ...NO_LIMITS, requestsPerMinute: 5 } }, bob: {} },
+      clients: { ann: { limits: { requestsPerMinute: 5 } }, bob: {} },
       env: { OLLAMA_BASE_URL: backend.url, REDIS_URL: 'redis://127.0.0.1:1', REDIS_FAIL_CLOSED: 'true' },
     });
-    const ask = (apiKey: string): Promise<unknown> =>
-      new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey, maxRetries: 0 }).chat.completions.create(HELLO);
+    const ask = (name: string): Promise<unknown> =>
+      new OpenAI({
+        baseURL: `${gateway.url}/v1`,
+        apiKey: keyOf(name),
+        maxRetries: 0,
+      }).chat.completions.create(HELLO);
     const error = await failureOf(ask('ann'));
     expect(error).toBeInstanceOf(InternalServerError);
     expect(error).toMatchObject({ status: 503, code: 'limits_unavailable' });
