@@ -20,6 +20,8 @@ import type { Phase } from './http/draining.ts';
 import type { Generation } from './http/generation.ts';
 import { createLimits } from './limits.ts';
 import { createAgents } from './node/agents.ts';
+import { askAlone, createAskAll } from './node/cluster-questions.ts';
+import { isWorker } from './node/cluster.ts';
 import { createDescribe } from './node/describe.ts';
 import { createDiscover } from './node/discover.ts';
 import { hashKey } from './node/hash-key.ts';
@@ -80,6 +82,7 @@ export function createDeps(
   // 32 hex digits: OpenAI takes call ids of 40 characters at most, prefix included.
   const newId = (): string => randomUUID().replaceAll('-', '');
   const logger = overrides.logger ?? createLogger(first.log);
+  const askAll = isWorker ? createAskAll(logger) : askAlone;
   const { send, close: closeSender } = createSender();
   const resolver = createResolver(logger);
   const decodeTokens = createTokenDecoder();
@@ -125,6 +128,7 @@ export function createDeps(
     active: () => active,
     isDraining: () => phase !== 'serving',
     isLimitStoreUp: limitsOfClients.isStoreUp,
+    askAll,
   });
 
   function createGeneration(): Generation {

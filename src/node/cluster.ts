@@ -2,7 +2,7 @@
 
 import cluster, { type Worker } from 'node:cluster';
 import type { Logger } from '../core/exchange.ts';
-import { answerMetricsRequests } from './cluster-metrics.ts';
+import { relayQuestions } from './cluster-questions.ts';
 import { keepConnections } from './handover.ts';
 
 /** A worker that dies at once is replaced ever more slowly; the others are not. */
@@ -33,7 +33,7 @@ export function runPrimary({ workers, env, logger }: ClusterOptions): Promise<nu
   /** By worker id: which of the workers it is, and when it was born. */
   const born = new Map<number, { readonly index: number; readonly atMs: number }>();
   const listening = new Set<number>();
-  answerMetricsRequests();
+  relayQuestions();
 
   return new Promise((resolve) => {
     function fork(index: number, isFirst: boolean): void {

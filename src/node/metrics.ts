@@ -4,6 +4,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import { createClusterRender } from './cluster-metrics.ts';
 import { isWorker } from './cluster.ts';
 import { createLimitMetrics, type LimitMetrics } from './metrics/limits.ts';
+import type { AskAll } from '../core/workers.ts';
 import type { ActiveExchange, ExchangeRecord, Meter, StreamStatus } from '../core/exchange.ts';
 import { CIRCUIT_STATES, type BackendStatus } from '../core/fleet.ts';
 
@@ -20,6 +21,7 @@ export interface MetricSources {
   readonly isDraining: () => boolean;
   /** undefined where no other machine keeps the limits of clients. */
   readonly isLimitStoreUp: (() => boolean) | undefined;
+  readonly askAll: AskAll;
 }
 
 const SECONDS_PER_MS = 0.001;
@@ -34,10 +36,16 @@ const OVERHEAD_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-export function createMetrics({ status, active, isDraining, isLimitStoreUp }: MetricSources): Metrics {
+export function createMetrics({
+  status,
+  active,
+  isDraining,
+  isLimitStoreUp,
+  askAll,
+}: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  const renderAll = isWorker ? createClusterRender(registry) : () => registry.metrics();
+  const renderAll = isWorker ? createClusterRender(registry, askAll) : () => registry.metrics();
   collectDefaultMetrics({ register: registry });
 
   const byRequest = ['method', 'route', 'status'] as const;
