@@ -27,6 +27,7 @@ const FOLDERS = [
   'node',
   'routing',
   'surfaces',
+  'usage',
   'wire',
 ];
 
@@ -106,6 +107,7 @@ export default tseslint.config(
   folder('surfaces', { may: ['core', 'wire'], packages: ['zod'], types: ['openai'] }),
   folder('admission', { may: ['core'] }),
   folder('routing', { may: ['core'] }),
+  folder('usage', { may: ['core'] }),
   folder('gateway', { may: ['core', 'wire'] }),
   folder('config', { may: ['core'], packages: ['zod', 'yaml', 'fastest-levenshtein'] }),
   folder('http', {

@@ -10,7 +10,7 @@ import type { Auth } from './config/keys.ts';
 import type { Config } from './config/load.ts';
 import type { ApiKey } from './core/api-key.ts';
 import type { Keyring } from './core/client.ts';
-import type { ActiveExchange, Logger, Now } from './core/exchange.ts';
+import type { ActiveExchange, Logger, Meter, Now } from './core/exchange.ts';
 import type { Backend } from './core/fleet.ts';
 import { RENEW_MS } from './core/limits.ts';
 import { createDispatch } from './gateway/dispatch.ts';
@@ -22,6 +22,7 @@ import { createLimits } from './limits.ts';
 import { createAgents } from './node/agents.ts';
 import { askAlone, createAskAll } from './node/cluster-questions.ts';
 import { isWorker } from './node/cluster.ts';
+import { createLedgerOf } from './ledger.ts';
 import { createDescribe } from './node/describe.ts';
 import { createDiscover } from './node/discover.ts';
 import { hashKey } from './node/hash-key.ts';
@@ -40,7 +41,7 @@ import { createProber, type Prober } from './routing/probe.ts';
 const WATCH_TICK_MS = 250;
 
 export interface Deps extends Omit<AppDeps, 'reload'> {
-  readonly meter: Metrics;
+  readonly meter: Metrics & Meter;
   readonly watch: Watch;
   readonly prober: Prober;
   /** Looks up the addresses of backends, then probes all; the first one makes the gateway ready. */
@@ -59,8 +60,8 @@ export interface Deps extends Omit<AppDeps, 'reload'> {
   enter(phase: Phase): void;
   /** Some backend holds a lease. */
   isBusy(): boolean;
-  /** Ends timers and idle connections. */
-  close(): void;
+  /** Ends timers and idle connections; resolves when what was counted is kept. */
+  close(): Promise<void>;
 }
 
 /** What a test may put in the place of the real thing. */
@@ -130,6 +131,7 @@ export function createDeps(
     isLimitStoreUp: limitsOfClients.isStoreUp,
     askAll,
   });
+  const ledger = createLedgerOf(() => config, askAll, logger);
 
   function createGeneration(): Generation {
     const { auth, limits, streams, server } = config;
@@ -215,7 +217,14 @@ export function createDeps(
     },
     streamTotals: metrics.streamTotals,
     logger,
-    meter: metrics,
+    meter: {
+      ...metrics,
+      exchange(record) {
+        metrics.exchange(record);
+        ledger?.count(record);
+      },
+      passed: (record) => ledger?.count(record),
+    },
     metrics: first.metrics.enabled ? { path: first.metrics.path, render: metrics.render } : undefined,
     now,
     newId,
@@ -247,16 +256,21 @@ export function createDeps(
       every(() => config.probes.intervalMs, prober.probeAll);
       every(() => config.discovery.intervalMs, resolve);
       every(() => RENEW_MS, limitsOfClients.admission.renew);
+      if (!ledger) return;
+      every(() => config.usage.flushMs, ledger.flush);
+      // At once, for its folder: one that cannot be used is told of at the start.
+      void ledger.flush();
     },
     isBusy: () => pool.inFlight() > 0,
     enter(next) {
       phase = next;
     },
-    close() {
+    async close() {
       isClosed = true;
       timers.forEach(clearTimeout);
       limitsOfClients.close();
       closeSender();
+      await ledger?.flush();
     },
   };
 }

@@ -162,7 +162,7 @@ function createDrain(deps: Deps, server: GatewayServer): () => void {
     }
     deps.enter('draining');
     await server.drain(drainTimeoutMs);
-    deps.close();
+    await deps.close();
     deps.logger.info('stopped');
     process.exit(0);
   }

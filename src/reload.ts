@@ -31,6 +31,8 @@ const FIXED = [
   ['log', 'format'],
   ['metrics', 'enabled'],
   ['metrics', 'path'],
+  ['usage', 'enabled'],
+  ['usage', 'folder'],
 ] as const;
 
 /** One after the other, in the order in which they were asked for. */

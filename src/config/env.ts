@@ -56,6 +56,8 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'LOG_FORMAT', path: 'log.format', form: 'text' },
   { name: 'ENABLE_METRICS', path: 'metrics.enabled', form: 'boolean' },
   { name: 'METRICS_PATH', path: 'metrics.path', form: 'text' },
+  { name: 'USAGE_ENABLED', path: 'usage.enabled', form: 'boolean' },
+  { name: 'USAGE_DIR', path: 'usage.folder', form: 'text' },
   { name: 'HEARTBEAT_MS', path: 'streams.heartbeatMs', form: 'number' },
   { name: 'COMMIT_AFTER_MS', path: 'streams.commitAfterMs', form: 'number' },
   { name: 'STREAM_RESCUE', path: 'streams.rescue', form: 'boolean' },

@@ -6,6 +6,7 @@ import { backend, discovery, model, passthrough } from './schema/fleet.ts';
 import { circuit, DEFAULT_TIMEOUTS, images, limits, probes, streams } from './schema/limits.ts';
 import { quota, redis } from './schema/quota.ts';
 import { server } from './schema/server.ts';
+import { prices, usage } from './schema/usage.ts';
 
 export const configSchema = z.strictObject({
   server,
@@ -28,6 +29,8 @@ export const configSchema = z.strictObject({
         .describe('Their path.'),
     })
     .prefault({}),
+  usage,
+  prices,
   streams,
   limits,
   circuit,

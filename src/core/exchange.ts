@@ -67,7 +67,10 @@ export interface Failover {
 /** All times in milliseconds of a monotonic clock. */
 export interface ExchangeRecord {
   readonly requestId: string;
+  /** The name of the key. */
   readonly client: string;
+  /** What the key is counted under. */
+  readonly keyId: string;
   /** A configured or discovered name, else 'other': safe as a label. */
   readonly model: string;
   /** Of the last attempt; '' when there was none. */
@@ -101,6 +104,8 @@ export interface ExchangeRecord {
 export interface Meter {
   request(method: string, route: string, status: number, durationMs: number): void;
   exchange(record: ExchangeRecord): void;
+  /** One that was passed on raw. */
+  passed(record: ExchangeRecord): void;
 }
 
 export interface Logger {

@@ -61,6 +61,7 @@ export function toRecord(progress: Progress, error: GatewayError | undefined, en
   return {
     requestId: exchange.id,
     client: exchange.client.name,
+    keyId: exchange.client.keyId,
     model: progress.model,
     backend: progress.backend,
     isStream: exchange.isStream,

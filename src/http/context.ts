@@ -22,7 +22,7 @@ export interface ContextDeps {
   readonly current: () => Generation;
   readonly now: Now;
   readonly newId: () => string;
-  readonly meter: Meter;
+  readonly meter: Pick<Meter, 'request'>;
   readonly logger: Logger;
 }
 

@@ -12,7 +12,7 @@ import { setHeaders } from './headers.ts';
 import { checkNamedModels } from './named-models.ts';
 import { createRelay } from './relay.ts';
 
-export function inference(surface: Surface, meter: Meter): RequestHandler {
+export function inference(surface: Surface, meter: Pick<Meter, 'exchange'>): RequestHandler {
   return async (req, res) => {
     const context = contextOf(res);
     const json = await readBody(req, context.generation.bodyLimitBytes);

@@ -3,7 +3,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { GatewayError, toGatewayError } from '../core/errors.ts';
 import type { Permit } from '../core/client.ts';
-import type { ActiveExchange, ExchangeRecord, Now } from '../core/exchange.ts';
+import type { ActiveExchange, ExchangeRecord, Meter, Now } from '../core/exchange.ts';
 import type { Lease, Pool } from '../core/fleet.ts';
 import type { Owned } from '../core/stream.ts';
 import { toStatus } from '../gateway/progress.ts';
@@ -19,6 +19,7 @@ export interface PassthroughDeps extends ForwardDeps {
   readonly pool: Pick<Pool, 'acquire' | 'status'>;
   /** Lists an exchange as going on; to be called back at its end. */
   readonly track: (exchange: ActiveExchange) => () => void;
+  readonly meter: Pick<Meter, 'passed'>;
   readonly now: Now;
 }
 
@@ -86,6 +87,7 @@ export function passthrough(deps: PassthroughDeps, choose: Choose = chooseByBody
     return {
       requestId: id,
       client: client.name,
+      keyId: client.keyId,
       model: label,
       backend: backend.name,
       isStream,
@@ -122,6 +124,7 @@ export function passthrough(deps: PassthroughDeps, choose: Choose = chooseByBody
       const record = carry(req, res, choice, lease, active.exchange);
       context.record = record;
       ({ error } = await record);
+      deps.meter.passed(await record);
     } catch (thrown) {
       error = toGatewayError(thrown);
     } finally {

@@ -8,7 +8,8 @@ import type { AskAll } from '../core/workers.ts';
 import type { ActiveExchange, ExchangeRecord, Meter, StreamStatus } from '../core/exchange.ts';
 import { CIRCUIT_STATES, type BackendStatus } from '../core/fleet.ts';
 
-export interface Metrics extends Meter, LimitMetrics {
+/** What was passed on raw is in the numbers of HTTP requests only. */
+export interface Metrics extends Omit<Meter, 'passed'>, LimitMetrics {
   reloaded(isApplied: boolean): void;
   render(): Promise<{ contentType: string; body: string }>;
   /** Streams of this process that have ended, by how. */

@@ -203,13 +203,14 @@ async function startGateway(
       now,
       newId: () => String(++ids),
       logger,
-      meter: { request: (_method, route) => routes.push(route), exchange: () => undefined },
+      meter: { request: (_method, route) => routes.push(route) },
     }),
   );
   app.use('/v1', authenticate);
+  const meter = { passed: (): undefined => undefined };
   app.all(
     '/v1/*path',
-    passthrough({ pool, kinds, watch, now, track: () => () => undefined, agentOf: createAgents(ca) }),
+    passthrough({ pool, kinds, watch, now, meter, track: () => () => undefined, agentOf: createAgents(ca) }),
   );
   app.use(notFound);
   app.use(errors({ errorBody }, logger));

@@ -61,6 +61,8 @@ export interface GatewayOptions {
   readonly wallClock?: () => number;
 }
 
+/** Nothing is written to the disk unless a test asks for it. */
+const DEFAULTS = { NODE_ENV: 'test', PORT: '0', HOST: '127.0.0.1', USAGE_ENABLED: 'false' };
 const OPENAPI = new URL('../../openapi.yaml', import.meta.url);
 
 export async function startGateway({
@@ -75,7 +77,7 @@ export async function startGateway({
   const load = (): Config =>
     loadConfig({
       hashKey,
-      env: { NODE_ENV: 'test', PORT: '0', HOST: '127.0.0.1', ...env, GATEWAY_CONFIG: 'gateway.yaml' },
+      env: { ...DEFAULTS, ...env, GATEWAY_CONFIG: 'gateway.yaml' },
       readFile: (path) => {
         const text = texts.get(path);
         if (text === undefined) throw new Error(`no file ${path}`);
@@ -131,7 +133,7 @@ export async function startGateway({
       }),
     async close() {
       await server.drain(0);
-      deps.close();
+      await deps.close();
     },
   };
 }
