@@ -3,6 +3,7 @@
 import type { Client } from './client.ts';
 import type { GatewayError } from './errors.ts';
 import type { JsonObject } from './json.ts';
+import type { Outlook } from './outlook.ts';
 
 export const KINDS = ['ollama', 'vllm', 'openai', 'llamacpp', 'lmstudio'] as const;
 
@@ -139,6 +140,8 @@ export type CircuitState = (typeof CIRCUIT_STATES)[number];
 
 export interface BackendStatus {
   readonly backend: Backend;
+  /** The operator wants it to take nothing new. */
+  readonly isDrained: boolean;
   /** What the last probe said; true before the first. */
   readonly isUp: boolean;
   readonly circuit: CircuitState;
@@ -170,6 +173,13 @@ export interface Pool {
    * nothing more, and its leases run out.
    */
   configure(backends: readonly Backend[]): void;
+  /**
+   * Takes the backend of this name, or all that were found behind it, out of choice or back in. What
+   * goes on there goes on, and who waits in its line is served; it outlives configure().
+   */
+  drain(name: string, isDrained: boolean): void;
+  /** What acquire() would do with these targets now. Takes nothing. */
+  explain(targets: readonly Target[]): Outlook;
   status(): readonly BackendStatus[];
   /** Leases now held, also on backends that are gone. */
   inFlight(): number;

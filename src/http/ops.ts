@@ -14,7 +14,7 @@ export function ready(phase: () => Phase, status: () => readonly BackendStatus[]
   return (_req, res) => {
     const backends = status();
     // Before its first probe a backend counts as up for requests, but nobody has seen it.
-    const up = backends.filter(({ isUp, discovery }) => isUp && discovery !== undefined).length;
+    const up = backends.filter(({ isUp, isDrained, discovery }) => isUp && !isDrained && discovery).length;
     const isStaying = phase() === 'serving';
     const isReady = isStaying && up > 0;
     res.status(isReady ? 200 : 503).json({

@@ -121,7 +121,8 @@ function defaultTarget(
 ): Target {
   const able = defaultBackends(path, status, settings);
   // When none seems well, the first is asked all the same: it may be back before its probe.
-  const chosen = able.find(({ isUp, circuit }) => isUp && circuit === 'closed') ?? able[0];
+  const chosen =
+    able.find(({ isUp, circuit, isDrained }) => isUp && circuit === 'closed' && !isDrained) ?? able[0];
   if (!chosen) throw noBackend(req, 'is configured for it');
   return {
     backend: chosen.backend,

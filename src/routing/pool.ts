@@ -4,19 +4,20 @@ import { GatewayError } from '../core/errors.ts';
 import type { Backend, Claim, Lease, Pool, Target } from '../core/fleet.ts';
 import type { Now } from '../core/exchange.ts';
 import { onRecovered, onSuccess, onTrial, type CircuitSettings } from './circuit.ts';
-import { select } from './select.ts';
 import {
-  cooldownOf,
-  createState,
-  isHealthy,
-  isOpenFor,
-  learn,
-  toCandidate,
-  type State,
-  type Waiter,
-} from './state.ts';
-
-const RETRY_AFTER_SECONDS = 1;
+  allBusy,
+  contendersOf,
+  hasRoom,
+  linesFor,
+  noneLeft,
+  prospectsOf,
+  refusalOf,
+  toContenders,
+  type Choice,
+  type Moment,
+} from './choose.ts';
+import { select } from './select.ts';
+import { createState, isHealthy, isOpenFor, learn, type State, type Waiter } from './state.ts';
 
 /** What the configuration says of all backends; it may change while the pool is in use. */
 export interface PoolSettings {
@@ -34,14 +35,11 @@ interface PoolOptions {
   readonly random: () => number;
 }
 
-interface Choice {
-  readonly target: Target;
-  readonly state: State;
-}
-
 export function createPool(backends: readonly Backend[], { settings, now, random }: PoolOptions): Pool {
   let states = new Map<string, State>();
   let inFlight = 0;
+  /** Names that the operator gave; they outlive the backends. */
+  const drained = new Set<string>();
   configure(backends);
 
   function configure(next: readonly Backend[]): void {
@@ -58,39 +56,28 @@ export function createPool(backends: readonly Backend[], { settings, now, random
     wakeAll();
   }
 
-  /** The backends of these targets as they are now; one that is gone or drained is none. */
+  /** The backends of these targets as they are now; one that is gone is none. */
   function choicesOf(targets: readonly Target[], tried: ReadonlySet<string>): Choice[] {
     return targets.flatMap((target) => {
       const state = states.get(target.backend.name);
-      const isOpen = state && !tried.has(state.backend.name) && state.backend.weight > 0;
-      return isOpen && isSameServer(state.backend, target.backend) ? { target, state } : [];
+      const isThere = state && !tried.has(state.backend.name);
+      return isThere && isSameServer(state.backend, target.backend) ? { target, state } : [];
     });
   }
 
-  function hasRoom({ leases, backend }: State): boolean {
-    return leases.size < backend.maxConcurrency && inFlight < settings().maxInFlight;
+  /** By its own name, or by that of the configured one behind which it was found. */
+  function isDrained({ name, group }: Backend): boolean {
+    return drained.has(name) || drained.has(group);
+  }
+
+  function moment(): Moment {
+    const { circuit, maxInFlight } = settings();
+    return { nowMs: now(), circuit, hasRoom: inFlight < maxInFlight, isDrained };
   }
 
   function choose(choices: readonly Choice[]): Choice | undefined {
-    const nowMs = now();
-    const free = choices.filter(
-      ({ target, state }) => hasRoom(state) && !cooldownOf(state, target.upstreamModel, nowMs),
-    );
-    const ready = free.filter(({ state }) => isOpenFor(state, nowMs));
-    // By its score, one that failed would wait for a rush of requests before it is tried again.
-    const trials = ready.filter(({ state }) => !isHealthy(state));
-    if (ready.length > 0) return best(trials.length > 0 ? trials : ready, nowMs);
-    // None is well: the least bad one is tried rather than none, by one exchange at a time.
-    if (choices.some(({ state }) => isHealthy(state))) return undefined;
-    const untried = free.filter(({ state }) => state.circuit.state !== 'half-open');
-    const up = untried.filter(({ state }) => state.isUp);
-    return best(up.length > 0 ? up : untried, nowMs);
-  }
-
-  function best(choices: readonly Choice[], nowMs: number): Choice | undefined {
-    const { circuit } = settings();
-    const candidates = choices.map((choice) => ({ ...choice, ...toCandidate(choice.state, nowMs, circuit) }));
-    return select(candidates, random);
+    const at = moment();
+    return select(toContenders(contendersOf(choices, at), at), random);
   }
 
   function take({ target, state }: Choice, { exchangeId }: Claim): Lease {
@@ -125,7 +112,9 @@ export function createPool(backends: readonly Backend[], { settings, now, random
   }
 
   function wake(state: State): void {
-    while (state.line.length > 0 && hasRoom(state) && isOpenFor(state, now())) state.line.next()?.wake(state);
+    while (state.line.length > 0 && hasRoom(state, moment()) && isOpenFor(state, now())) {
+      state.line.next()?.wake(state);
+    }
   }
 
   function wakeAll(): void {
@@ -135,17 +124,6 @@ export function createPool(backends: readonly Backend[], { settings, now, random
   /** Nobody knows when it will be well: those who wait for it had better be told. */
   function turnAway(state: State): void {
     for (const waiter of state.line.clear()) waiter.lose(state);
-  }
-
-  /** Busy ones, and those on trial, have room soon; others do not. */
-  function isWorthWaiting({ target, state }: Choice): boolean {
-    const { line, backend, isUp, circuit } = state;
-    return (
-      isUp &&
-      circuit.state !== 'open' &&
-      !cooldownOf(state, target.upstreamModel, now()) &&
-      line.lengthOf(target.upstreamModel) < backend.queue
-    );
   }
 
   function join(choices: readonly Choice[], claim: Claim, signal: AbortSignal): Promise<Lease> {
@@ -190,9 +168,22 @@ export function createPool(backends: readonly Backend[], { settings, now, random
       const choices = choicesOf(targets, tried);
       const chosen = choose(choices);
       if (chosen) return take(chosen, claim);
-      const lines = choices.filter(isWorthWaiting);
+      const lines = linesFor(choices, moment());
       if (lines.length > 0) return join(lines, claim, wait());
-      throw whyNot(choices, now());
+      throw refusalOf(choices, moment());
+    },
+
+    explain(targets) {
+      const choices = choicesOf(targets, new Set());
+      const at = moment();
+      const prospects = prospectsOf(choices, at);
+      const isHopeless = !prospects.some(({ isBest, isWaitedFor }) => isBest || isWaitedFor);
+      return { prospects, refusal: isHopeless ? refusalOf(choices, at) : undefined };
+    },
+
+    drain(name, isWanted) {
+      if (isWanted) drained.add(name);
+      else drained.delete(name);
     },
 
     probed(backend, discovery) {
@@ -208,6 +199,7 @@ export function createPool(backends: readonly Backend[], { settings, now, random
     status: () =>
       Array.from(states.values(), ({ backend, isUp, circuit, leases, line, discovery }) => ({
         backend,
+        isDrained: isDrained(backend),
         isUp,
         circuit: circuit.state,
         inFlight: leases.size,
@@ -222,33 +214,4 @@ export function createPool(backends: readonly Backend[], { settings, now, random
 /** What is known of a server does not hold for another one that has taken its name. */
 function isSameServer(a: Backend, b: Backend): boolean {
   return a.url === b.url && a.kind === b.kind;
-}
-
-function whyNot(choices: readonly Choice[], nowMs: number): GatewayError {
-  const cooldowns = choices.flatMap(
-    ({ target, state }) => cooldownOf(state, target.upstreamModel, nowMs) ?? [],
-  );
-  const [first] = cooldowns;
-  if (first && cooldowns.length === choices.length) {
-    const untilMs = Math.min(...cooldowns.map((each) => each.untilMs));
-    return new GatewayError(first.reason, {
-      message: 'The backends of this model asked to be left alone for a while. Try again later.',
-      retryAfterSeconds: Math.max(1, Math.ceil((untilMs - nowMs) / 1000)),
-    });
-  }
-  return choices.some(({ state }) => isHealthy(state)) ? allBusy() : noneLeft();
-}
-
-function allBusy(): GatewayError {
-  return new GatewayError('server_overloaded', {
-    message: 'All backends of this model are busy. Try again soon.',
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
-  });
-}
-
-function noneLeft(): GatewayError {
-  return new GatewayError('no_backend_available', {
-    message: 'No backend can serve this model now. Try again soon.',
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
-  });
 }

@@ -28,28 +28,31 @@ export function scoreOf(candidate: Candidate, unknownLatencySeconds: number): nu
   return (candidate.weight * success) / (latency * (candidate.inFlight + 1));
 }
 
+interface Place<T> {
+  readonly candidate: T;
+  readonly score: number;
+  /** None has a higher score; several may have the same. */
+  readonly isBest: boolean;
+}
+
+export function rank<T extends Candidate>(candidates: readonly T[]): readonly Place<T>[] {
+  const unknown = meanLatency(candidates);
+  const scored = candidates.map((candidate) => ({ candidate, score: scoreOf(candidate, unknown) }));
+  const highest = Math.max(...scored.map(({ score }) => score));
+  return scored.map((each) => ({ ...each, isBest: each.score >= highest * (1 - TIE) }));
+}
+
 /**
  * The best candidate, or undefined when there is none. Equals are drawn: `random` gives numbers
  * in [0, 1). Taking the first of equals would send all first requests to one backend.
  */
 export function select<T extends Candidate>(candidates: readonly T[], random: () => number): T | undefined {
-  const unknown = meanLatency(candidates);
-  let best: T[] = [];
-  let bestScore = -Infinity;
-  for (const candidate of candidates) {
-    const score = scoreOf(candidate, unknown);
-    if (score > bestScore * (1 + TIE) || best.length === 0) {
-      best = [candidate];
-      bestScore = score;
-    } else if (score >= bestScore * (1 - TIE)) {
-      best.push(candidate);
-    }
-  }
-  return best[Math.floor(random() * best.length)];
+  const best = rank(candidates).filter(({ isBest }) => isBest);
+  return best[Math.floor(random() * best.length)]?.candidate;
 }
 
 /** What is known of the others is the best guess for one without a sample; a second, if nothing is. */
-function meanLatency(candidates: readonly Candidate[]): number {
+export function meanLatency(candidates: readonly Candidate[]): number {
   const known = candidates.flatMap(({ latencySeconds }) => latencySeconds ?? []);
   return known.length === 0 ? 1 : known.reduce((sum, value) => sum + value, 0) / known.length;
 }

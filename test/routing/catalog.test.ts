@@ -13,6 +13,7 @@ function statusOf(name: string, kind: KindName, models: readonly string[] | unde
   );
   return {
     backend,
+    isDrained: false,
     isUp: true,
     circuit: 'closed',
     inFlight: 0,
