@@ -1,9 +1,10 @@
 /** The data path as a list of lines, in the order in which a request meets them. */
 
 import express, { type Express } from 'express';
-import type { ActiveExchange, Logger, Meter, Now, StreamStatus } from './core/exchange.ts';
+import { addAdminRoutes, type AdminDeps } from './admin-routes.ts';
+import type { Logger, Meter, Now } from './core/exchange.ts';
 import type { BackendStatus, Pool } from './core/fleet.ts';
-import { authenticate, authenticateAdmin } from './http/authenticate.ts';
+import { authenticate } from './http/authenticate.ts';
 import { context } from './http/context.ts';
 import { crossOrigin } from './http/cors.ts';
 import { closeConnections, refuseNewWork, type Phase } from './http/draining.ts';
@@ -14,20 +15,15 @@ import { listModels, showModel } from './http/models.ts';
 import { live, metricsPage, openapiDocument, ready } from './http/ops.ts';
 import { passthrough, type PassthroughDeps } from './http/passthrough.ts';
 import { chooseByName } from './http/raw-choice.ts';
-import { reloadConfig, type Reload } from './http/reload.ts';
 import { awaitBackends } from './http/searching.ts';
-import { cancelStream, listStreams } from './http/streams.ts';
 import { openaiChat } from './surfaces/openai-chat/index.ts';
 import { openaiCompletions } from './surfaces/openai-completions/index.ts';
 import { openaiEmbeddings } from './surfaces/openai-embeddings/index.ts';
 
-export interface AppDeps extends PassthroughDeps {
+export interface AppDeps extends PassthroughDeps, AdminDeps {
   /** What requests that begin now live by. */
   readonly current: () => Generation;
-  readonly reload: Reload;
   readonly pool: Pool;
-  readonly active: () => Iterable<ActiveExchange>;
-  readonly streamTotals: () => Promise<Readonly<Record<StreamStatus, number>>>;
   readonly logger: Logger;
   readonly meter: Meter;
   readonly now: Now;
@@ -69,10 +65,7 @@ export function createApp(deps: AppDeps): Express {
     .all(methodNotAllowed('GET', 'HEAD', 'DELETE'));
   app.route('/v1/*path').all(entrance, passthrough(deps));
 
-  const cancelOnly = methodNotAllowed('DELETE');
-  app.route('/api/chat/streams').all(authenticateAdmin).get(listStreams(deps)).all(getOnly);
-  app.route('/api/chat/:requestId').all(authenticateAdmin).delete(cancelStream(deps)).all(cancelOnly);
-  app.route('/admin/reload').all(authenticateAdmin).post(reloadConfig(deps.reload)).all(postOnly);
+  addAdminRoutes(app, deps);
 
   for (const path of ['/health', '/healthz', '/livez']) app.route(path).get(live).all(getOnly);
   app.route('/readyz').get(ready(deps.phase, deps.status)).all(getOnly);

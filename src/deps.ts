@@ -36,6 +36,7 @@ import { createTokenDecoder } from './node/tokens.ts';
 import { createCatalog } from './routing/catalog.ts';
 import { createPool } from './routing/pool.ts';
 import { createProber, type Prober } from './routing/probe.ts';
+import { createOperator } from './operator.ts';
 
 /** How exactly limits on silence are kept. */
 const WATCH_TICK_MS = 250;
@@ -43,6 +44,8 @@ const WATCH_TICK_MS = 250;
 export interface Deps extends Omit<AppDeps, 'reload'> {
   readonly meter: Metrics & Meter;
   readonly watch: Watch;
+  /** The exchanges going on. */
+  readonly active: () => Iterable<ActiveExchange>;
   readonly prober: Prober;
   /** Looks up the addresses of backends, then probes all; the first one makes the gateway ready. */
   discover(): Promise<void>;
@@ -178,6 +181,21 @@ export function createDeps(
     };
   }
   let generation = createGeneration();
+  const operator = createOperator({
+    catalog: () => generation.catalog,
+    config: () => config,
+    active: () => active,
+    streamTotals: metrics.streamTotals,
+    timeout: (ms) => AbortSignal.timeout(ms),
+    probe: prober.probeAll,
+    report: ledger?.report,
+    pool,
+    kinds,
+    send,
+    watch,
+    now,
+    askAll,
+  });
 
   async function resolve(): Promise<void> {
     const given = configured;
@@ -215,7 +233,7 @@ export function createDeps(
       active.add(exchange);
       return () => active.delete(exchange);
     },
-    streamTotals: metrics.streamTotals,
+    operator,
     logger,
     meter: {
       ...metrics,

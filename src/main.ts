@@ -8,7 +8,7 @@ import { DEFAULT_CONFIG_FILE, loadConfig, type Config } from './config/load.ts';
 import { ANONYMOUS } from './core/client.ts';
 import { createDeps, type Deps } from './deps.ts';
 import { findFleet, printFleet, readFleet, type Fleet } from './find-fleet.ts';
-import type { Reload } from './http/reload.ts';
+import type { Reload } from './http/admin/reload.ts';
 import { hearBackends, tellBackends } from './node/cluster-backends.ts';
 import { isWorker, obeyPrimary, runPrimary, tellOthersToReload } from './node/cluster.ts';
 import { hashKey } from './node/hash-key.ts';

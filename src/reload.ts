@@ -3,7 +3,7 @@
 import { ConfigError } from './config/fault.ts';
 import { isExposed, type Config } from './config/load.ts';
 import type { Logger } from './core/exchange.ts';
-import type { Reload, ReloadResult } from './http/reload.ts';
+import type { Reload, ReloadResult } from './http/admin/reload.ts';
 
 export interface ReloadOptions {
   readonly first: Config;

@@ -148,7 +148,7 @@ function asObject(value: unknown): JsonObject {
 }
 
 /** `backends[0].url` */
-function nameOf(path: readonly PropertyKey[]): string {
+export function nameOf(path: readonly PropertyKey[]): string {
   const name = path.reduce<string>(
     (text, step) =>
       typeof step === 'number' ? `${text}[${String(step)}]` : `${text}${text && '.'}${String(step)}`,

@@ -3,6 +3,7 @@
 import type { HashKey } from '../core/api-key.ts';
 import { isJsonObject } from '../core/json.ts';
 import type { Alias, Backend, BackendAddress, KindName } from '../core/fleet.ts';
+import { describeConfig, type ConfigDescription } from './describe.ts';
 import { readEnv, type Env, type EnvSettings, type ReadFile } from './env.ts';
 import { ConfigError } from './fault.ts';
 import { createLocator, crossFaults, toFaults, type Locate } from './faults.ts';
@@ -18,6 +19,8 @@ export interface Config extends Omit<Settings, 'server' | 'auth' | 'log' | 'back
   readonly isProduction: boolean;
   readonly backends: readonly Backend[];
   readonly aliases: readonly Alias[];
+  /** What the operator may see of it. */
+  readonly description: ConfigDescription;
 }
 
 export interface ConfigSources {
@@ -49,7 +52,10 @@ export function loadConfig({ env, readFile, exists, hashKey }: ConfigSources): C
   // What a value without its variable is complained of follows from that.
   const faults = [...known, ...found.filter(({ where }) => !places.has(where))];
   if (faults.length > 0 || !result.success || !keys) throw new ConfigError(faults);
-  const config = toConfig(result.data, keys.auth, env);
+  const config = {
+    ...toConfig(result.data, keys.auth, env),
+    description: describeConfig(result.data, raw, locate),
+  };
   checkExposure(config, locate);
   checkWorkers(config, locate);
   return deepFreeze(config);
@@ -101,7 +107,7 @@ function setAt(
   }
 }
 
-function toConfig(settings: Settings, auth: Auth, env: Env): Config {
+function toConfig(settings: Settings, auth: Auth, env: Env): Omit<Config, 'description'> {
   const { server, log, backends, models, ...rest } = settings;
   const isProduction = env.NODE_ENV === 'production';
   return {

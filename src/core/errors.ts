@@ -52,6 +52,7 @@ const TABLE = {
   model_not_found: client(404, 'model_not_found'),
   unknown_url: client(404, 'unknown_url'),
   unknown_request: client(404, 'unknown_request'),
+  unknown_backend: client(404, 'unknown_backend'),
   method_not_supported: client(405, 'method_not_supported'),
   body_too_large: client(413, null),
   unsupported_content_type: client(415, 'unsupported_content_type'),

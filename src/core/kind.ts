@@ -6,6 +6,7 @@ import type { EmbeddingMethods } from './embedding.ts';
 import type { GatewayError } from './errors.ts';
 import type { Target } from './fleet.ts';
 import type { ReasoningKeys } from './reasoning.ts';
+import type { ResidencyMethods } from './residency.ts';
 import type { ByteText, ChatSink, Converter, Decoder, Encoder } from './stream.ts';
 import type { Transcript } from './transcript.ts';
 import type { UpstreamRequest } from './upstream.ts';
@@ -81,6 +82,8 @@ export interface BackendKind {
   readonly createPassthrough?: (shape: AnswerShape, limits: DecodeLimits) => Converter;
   readonly completion: CompletionMethods;
   readonly embedding: EmbeddingMethods;
+  /** Present where models can be loaded, unloaded and fetched by request. */
+  readonly residency?: ResidencyMethods;
   /** What an answer with a status of 300 or more means. */
   failure(response: FailedResponse): GatewayError;
 }

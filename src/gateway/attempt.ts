@@ -126,7 +126,8 @@ function toHeaderItem(name: string): string {
   );
 }
 
-function readErrorBody(body: UpstreamBody): Promise<ByteText> {
+/** Not more of it than anybody will read. */
+export function readErrorBody(body: UpstreamBody): Promise<ByteText> {
   return new Promise((resolve, reject) => {
     let text = '';
     function end(): void {

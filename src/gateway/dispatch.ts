@@ -185,7 +185,7 @@ function continuedOperation(exchange: Exchange, failure: GatewayError): Operatio
 }
 
 /** Throws GatewayError (400) when the operator said that the model is for something else. */
-function checkType({ model, wantsVectors = false }: Operation, { type }: Resolution): void {
+export function checkType({ model, wantsVectors = false }: Operation, { type }: Resolution): void {
   if (type === undefined || (type === 'embedding') === wantsVectors) return;
   throw new GatewayError('unsupported_parameter', {
     message: `The model \`${model}\` is for ${wantsVectors ? 'text' : 'embeddings'} on this gateway. Choose another.`,

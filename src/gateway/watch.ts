@@ -29,7 +29,9 @@ export interface Watched {
 }
 
 /** The client, as far as it matters how long it has waited. */
-export type Waiting = Pick<Exchange, 'relay' | 'deadlineMs'>;
+export interface Waiting extends Pick<Exchange, 'deadlineMs'> {
+  readonly relay: Pick<Relay, 'isCommitted' | 'comment'>;
+}
 
 export interface Watch {
   /** Silence is answered by a heartbeat on the relay, a broken limit by `abort`. */
@@ -42,7 +44,7 @@ export interface Watch {
 interface Entry extends Watched {
   readonly timeouts: Timeouts;
   readonly heartbeat: Heartbeat;
-  readonly relay: Relay;
+  readonly relay: Waiting['relay'];
   readonly deadlineMs: number;
   readonly abort: AbortController;
   readonly startedMs: number;

@@ -45,6 +45,12 @@ export function readBody(req: IncomingMessage, limitBytes: number): Promise<stri
   });
 }
 
+/** The same where a request may come without a body: that is an empty object. */
+export async function readOptionalBody(req: IncomingMessage, limitBytes: number): Promise<string> {
+  const { 'content-length': length = '0', 'transfer-encoding': encoding } = req.headers;
+  return length === '0' && encoding === undefined ? '{}' : readBody(req, limitBytes);
+}
+
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Throws invalid_request for what is not UTF-8. */

@@ -37,8 +37,13 @@ function refused(message: string): GatewayError {
  * at fault.
  */
 export function validate<T extends { readonly model: string }>(schema: z.ZodType<T>, body: JsonObject): T {
-  const result = schema.safeParse(body, { reportInput: true });
-  if (result.success) return { ...(body as T), model: result.data.model };
+  return { ...(body as T), model: checkedBy(schema, body).model };
+}
+
+/** What the schema makes of it. Throws GatewayError (400) for the first field at fault. */
+export function checkedBy<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value, { reportInput: true });
+  if (result.success) return result.data;
   const issue = result.error.issues[0];
   throw issue ? toError(issue, []) : new TypeError('a failed validation without an issue');
 }
@@ -67,6 +72,8 @@ function toError(issue: Issue, parents: Path): GatewayError {
       return customError(issue, param);
     case 'invalid_format':
       return invalid(param, 'invalid_value', `string does not match the pattern ${String(issue.pattern)}.`);
+    case 'unrecognized_keys':
+      return unknownError(paramName([...path, ...issue.keys.slice(0, 1)]));
     case 'invalid_key':
     case 'invalid_element':
       return issue.issues[0]
@@ -125,6 +132,15 @@ function missing(param: string): GatewayError {
     message: `Missing required parameter: '${param}'.`,
     param,
     code: 'missing_required_parameter',
+  });
+}
+
+/** Where nothing may be passed on to anybody else. */
+function unknownError(param: string): GatewayError {
+  return new GatewayError('invalid_request', {
+    message: `Unknown parameter: '${shorten(param)}'.`,
+    param: shorten(param),
+    code: 'unknown_parameter',
   });
 }
 

@@ -6,7 +6,7 @@ import type { Limits, ModelLimits } from '../../src/core/client.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { Logger } from '../../src/core/exchange.ts';
 import { createDeps, type Deps } from '../../src/deps.ts';
-import type { ReloadResult } from '../../src/http/reload.ts';
+import type { ReloadResult } from '../../src/http/admin/reload.ts';
 import { hashKey } from '../../src/node/hash-key.ts';
 import { createReload } from '../../src/reload.ts';
 import { createServer } from '../../src/node/server.ts';

@@ -8,6 +8,7 @@ import { asForcedCall, asWholeCalls } from './forced-call.ts';
 import { ollamaCompletion } from './generate.ts';
 import { adaptTarget, ollamaFailure } from './failure.ts';
 import { checkChat, ignoredParams, toOllamaChat } from './request.ts';
+import { ollamaResidency } from './residency.ts';
 import { createOllamaDecoder } from './stream.ts';
 import { planTools } from './tool-choice.ts';
 
@@ -23,6 +24,7 @@ export const ollama: BackendKind = {
   createDecoder: createChatDecoder,
   completion: ollamaCompletion,
   embedding: ollamaEmbedding,
+  residency: ollamaResidency,
   failure: ollamaFailure,
 };
 
