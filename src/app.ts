@@ -38,14 +38,9 @@ export interface AppDeps extends PassthroughDeps, AdminDeps {
     { readonly path: string; render(): Promise<{ contentType: string; body: string }> } | undefined;
 }
 
-export function createApp(deps: AppDeps): Express {
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  app.set('query parser', 'simple');
-
-  app.use(context(deps));
-  app.use(closeConnections(deps.phase));
+/** `isOperatorApart`: the operator has an app of his own, on another port. */
+export function createApp(deps: AppDeps, isOperatorApart = false): Express {
+  const app = createBareApp(deps);
   app.use(crossOrigin());
 
   const postOnly = methodNotAllowed('POST');
@@ -65,13 +60,40 @@ export function createApp(deps: AppDeps): Express {
     .all(methodNotAllowed('GET', 'HEAD', 'DELETE'));
   app.route('/v1/*path').all(entrance, passthrough(deps));
 
-  addAdminRoutes(app, deps);
+  if (!isOperatorApart) addOperatorRoutes(app, deps);
+  return finish(app, deps);
+}
 
+/** What clients have no business with, where it has a port of its own. */
+export function createAdminApp(deps: AppDeps): Express {
+  const app = createBareApp(deps);
+  addOperatorRoutes(app, deps);
+  return finish(app, deps);
+}
+
+function createBareApp(deps: AppDeps): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', 'simple');
+  app.use(context(deps));
+  app.use(closeConnections(deps.phase));
+  return app;
+}
+
+function addOperatorRoutes(app: Express, deps: AppDeps): void {
+  const { metrics } = deps;
+  addAdminRoutes(app, deps);
+  if (!metrics) return;
+  app.route(metrics.path).get(metricsPage(metrics.render)).all(methodNotAllowed('GET', 'HEAD'));
+}
+
+/** What every port answers, and what becomes of everything else. */
+function finish(app: Express, deps: AppDeps): Express {
+  const getOnly = methodNotAllowed('GET', 'HEAD');
   for (const path of ['/health', '/healthz', '/livez']) app.route(path).get(live).all(getOnly);
   app.route('/readyz').get(ready(deps.phase, deps.status)).all(getOnly);
   app.route('/openapi.yaml').get(openapiDocument(deps.readOpenapi)).all(getOnly);
-  if (deps.metrics) app.route(deps.metrics.path).get(metricsPage(deps.metrics.render)).all(getOnly);
-
   app.use(notFound);
   app.use(errors(openaiChat, deps.logger));
   return app;

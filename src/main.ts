@@ -2,7 +2,6 @@
 
 import { existsSync, openSync, closeSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { createApp } from './app.ts';
 import { ConfigError, CONFIG_EXIT_CODE } from './config/fault.ts';
 import { DEFAULT_CONFIG_FILE, loadConfig, type Config } from './config/load.ts';
 import { ANONYMOUS } from './core/client.ts';
@@ -15,9 +14,9 @@ import { hashKey } from './node/hash-key.ts';
 import { answerLimitRequests } from './node/limits/cluster.ts';
 import { createMemoryStore } from './node/limits/memory.ts';
 import { createLogger } from './node/logger.ts';
-import { createServer, type GatewayServer } from './node/server.ts';
 import { watchFiles, type FileWatch } from './node/watch-files.ts';
 import { createReload } from './reload.ts';
+import { countPorts, createServers, type Ports, type Servers } from './servers.ts';
 import { shareConfig, workersOf, type Share } from './shares.ts';
 import { renderStartupScreen } from './startup-screen.ts';
 
@@ -83,20 +82,22 @@ async function serve(config: Config, find: (config: Config) => Promise<Fleet>): 
     files?.look();
     return result;
   };
-  const app = createApp({
-    ...deps,
-    reload() {
-      tellOthersToReload();
-      return reload();
+  const servers = createServers(
+    {
+      ...deps,
+      reload() {
+        tellOthersToReload();
+        return reload();
+      },
     },
-  });
-  const server = createServer(app, config.server, deps);
-  const drain = createDrain(deps, server);
+    config,
+  );
+  const drain = createDrain(deps, servers);
   if (isWorker) obeyPrimary({ drain, reload: () => void reload() });
   else obeySignals(deps, drain, () => void reload());
   if (config.server.watchConfig) files = watchFiles(filesRead, () => void reload());
   deps.start();
-  const port = await server.listen(config.server.port, config.server.host);
+  const ports = await servers.listen();
   if (config.backends.length > 0) {
     await deps.discover();
   } else {
@@ -105,7 +106,7 @@ async function serve(config: Config, find: (config: Config) => Promise<Fleet>): 
     fleet = await search;
   }
   const isAnnounced = !isWorker || process.env[ANNOUNCE_VARIABLE] !== undefined;
-  if (isAnnounced && deps.phase() === 'serving') announce(config, deps, fleet, port);
+  if (isAnnounced && deps.phase() === 'serving') announce(config, deps, fleet, ports);
 }
 
 /** What was found is found once, and told to the workers; each has its share of every limit. */
@@ -114,6 +115,7 @@ async function serveWithWorkers(config: Config, workers: number): Promise<void> 
   answerLimitRequests(createMemoryStore(() => performance.now()));
   const ended = runPrimary({
     workers,
+    ports: countPorts(config),
     logger: createLogger(config.log),
     env: (index, isFirst) => ({
       [SHARE_VARIABLE]: JSON.stringify({ index, workers } satisfies Share),
@@ -153,7 +155,7 @@ function obeySignals(deps: Deps, drain: () => void, reload: () => void): void {
   });
 }
 
-function createDrain(deps: Deps, server: GatewayServer): () => void {
+function createDrain(deps: Deps, servers: Servers): () => void {
   async function drain(): Promise<void> {
     const { drainDelayMs, drainTimeoutMs } = deps.config().server;
     if (drainDelayMs > 0) {
@@ -161,7 +163,7 @@ function createDrain(deps: Deps, server: GatewayServer): () => void {
       await new Promise((resolve) => setTimeout(resolve, drainDelayMs));
     }
     deps.enter('draining');
-    await server.drain(drainTimeoutMs);
+    await servers.drain(drainTimeoutMs);
     await deps.close();
     deps.logger.info('stopped');
     process.exit(0);
@@ -182,17 +184,19 @@ function isTerminalGone(): boolean {
   }
 }
 
-function announce(config: Config, deps: Deps, { isDemo }: Fleet, port: number): void {
-  const { host } = config.server;
+function announce(config: Config, deps: Deps, { isDemo }: Fleet, { port, adminPort }: Ports): void {
+  const { host, adminHost } = config.server;
   const { version } = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8')) as { version: string };
   if (config.log.format === 'json') {
-    deps.logger.info('listening', { version, host, port });
+    const admin = adminPort === undefined ? {} : { adminHost, adminPort };
+    deps.logger.info('listening', { version, host, port, ...admin });
     return;
   }
   const isEverywhere = host === '0.0.0.0' || host === '::' || host.startsWith('127.');
   const screen = renderStartupScreen({
     version,
     origin: `http://${isEverywhere ? 'localhost' : host}:${String(port)}`,
+    adminOrigin: adminPort === undefined ? undefined : `http://${adminHost}:${String(adminPort)}`,
     isDemo,
     auth: config.auth,
     backends: deps.status(),
@@ -218,10 +222,14 @@ function findRoot(folder: URL): URL {
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if ('code' in error && error.code === 'EADDRINUSE') {
-    return 'its port is in use. Stop the other program, or set PORT to a free one.';
+    return `${portOf(error)} is in use. Stop the other program, or set PORT (or ADMIN_PORT) to a free one.`;
   }
   if ('code' in error && error.code === 'EACCES') {
-    return 'it may not listen on that port. Set PORT to one above 1023.';
+    return `it may not listen on ${portOf(error)}. Set PORT (or ADMIN_PORT) to one above 1023.`;
   }
   return error.stack ?? error.message;
+}
+
+function portOf(error: object): string {
+  return 'port' in error && typeof error.port === 'number' ? `port ${String(error.port)}` : 'its port';
 }

@@ -18,6 +18,8 @@ export interface ReloadOptions {
 const FIXED = [
   ['server', 'host'],
   ['server', 'port'],
+  ['server', 'adminHost'],
+  ['server', 'adminPort'],
   ['server', 'workers'],
   ['server', 'maxConnections'],
   ['server', 'maxHeaderBytes'],

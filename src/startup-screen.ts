@@ -8,6 +8,8 @@ export interface StartupFacts {
   readonly version: string;
   /** Where clients on this machine reach it: `http://localhost:3000`. */
   readonly origin: string;
+  /** Where the operator's endpoints are, if not there. */
+  readonly adminOrigin: string | undefined;
   readonly isDemo: boolean;
   readonly auth: Auth;
   readonly backends: readonly BackendStatus[];
@@ -30,6 +32,7 @@ export function renderStartupScreen(facts: StartupFacts): string {
     `  Models     ${names.length === 0 ? 'none yet' : names.join(', ') + more}`,
     `  Base URL   ${origin}/v1`,
     `  API key    ${describeKeys(auth)}`,
+    ...(facts.adminOrigin === undefined ? [] : [`  Operator   ${facts.adminOrigin}/admin`]),
     '',
     '  Try it:',
     '',

@@ -20,6 +20,8 @@ interface Variable {
 export const VARIABLES: readonly Variable[] = [
   { name: 'HOST', path: 'server.host', form: 'text' },
   { name: 'PORT', path: 'server.port', form: 'number' },
+  { name: 'ADMIN_PORT', path: 'server.adminPort', form: 'number' },
+  { name: 'ADMIN_HOST', path: 'server.adminHost', form: 'text' },
   { name: 'WORKERS', path: 'server.workers', form: 'number' },
   { name: 'BODY_LIMIT', path: 'server.bodyLimitBytes', form: 'number' },
   { name: 'CORS_ORIGINS', path: 'server.corsOrigins', form: 'list' },

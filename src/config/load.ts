@@ -58,6 +58,7 @@ export function loadConfig({ env, readFile, exists, hashKey }: ConfigSources): C
   };
   checkExposure(config, locate);
   checkWorkers(config, locate);
+  checkPorts(config, locate);
   return deepFreeze(config);
 }
 
@@ -194,6 +195,16 @@ function checkWorkers({ server: { workers, maxConcurrency }, backends }: Config,
       message:
         `server.workers: ${String(workers)} workers cannot share a maxConcurrency of ${String(smallest)}. ` +
         `Set at most ${String(smallest)}, or a higher limit.`,
+    },
+  ]);
+}
+
+function checkPorts({ server: { port, adminPort } }: Pick<Config, 'server'>, locate: Locate): void {
+  if (adminPort !== port || port === 0) return;
+  throw new ConfigError([
+    {
+      where: locate(['server', 'adminPort']),
+      message: `server.adminPort: ${String(port)} is the port of clients. Set another one, or none.`,
     },
   ]);
 }

@@ -13,6 +13,8 @@ const STABLE_AFTER_MS = 10_000;
 
 export interface ClusterOptions {
   readonly workers: number;
+  /** How many ports each worker opens. */
+  readonly ports: number;
   /** Added to the environment of each worker; `isFirst` is one of the first start. */
   env(index: number, isFirst: boolean): Readonly<Record<string, string>>;
   readonly logger: Logger;
@@ -25,7 +27,7 @@ export type WorkerOrder = 'drain' | 'reload';
  * Runs until all workers have ended after a signal; resolves with the exit code. A worker that ends
  * before any has listened is a start that cannot succeed, and its code is the program's.
  */
-export function runPrimary({ workers, env, logger }: ClusterOptions): Promise<number> {
+export function runPrimary({ workers, ports, env, logger }: ClusterOptions): Promise<number> {
   let isStopping = false;
   let hasListened = false;
   /** By index: how long its last replacement was put off. */
@@ -33,6 +35,8 @@ export function runPrimary({ workers, env, logger }: ClusterOptions): Promise<nu
   /** By worker id: which of the workers it is, and when it was born. */
   const born = new Map<number, { readonly index: number; readonly atMs: number }>();
   const listening = new Set<number>();
+  /** Ports that are open, by worker id. */
+  const opened = new Map<number, number>();
   relayQuestions();
 
   return new Promise((resolve) => {
@@ -56,12 +60,16 @@ export function runPrimary({ workers, env, logger }: ClusterOptions): Promise<nu
     }
 
     cluster.on('listening', (worker) => {
+      const count = (opened.get(worker.id) ?? 0) + 1;
+      opened.set(worker.id, count);
+      if (count < ports) return;
       hasListened = true;
       listening.add(worker.id);
       logger.info('worker listens', { pid: worker.process.pid });
     });
     cluster.on('exit', (worker, code, signal) => {
       listening.delete(worker.id);
+      opened.delete(worker.id);
       if (hasListened && !isStopping) {
         replace(worker, code, signal);
       } else if (!hasListened) {

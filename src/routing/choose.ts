@@ -4,7 +4,7 @@ import { GatewayError } from '../core/errors.ts';
 import type { Backend, Target } from '../core/fleet.ts';
 import type { Obstacle, Prospect, Score } from '../core/outlook.ts';
 import { mayTry, type CircuitSettings } from './circuit.ts';
-import { meanLatency, rank, type Candidate } from './select.ts';
+import { latencyOf, meanLatency, rank, successOf, type Candidate } from './select.ts';
 import { cooldownOf, isHealthy, toCandidate, type State } from './state.ts';
 
 const RETRY_AFTER_SECONDS = 1;
@@ -84,14 +84,13 @@ export function prospectsOf(choices: readonly Choice[], moment: Moment): Prospec
 }
 
 function toScore(candidate: Candidate, value: number, unknownLatencySeconds: number): Score {
-  const { weight, successRate, inFlight, latencySeconds } = candidate;
   return {
     value,
-    weight,
-    successRate,
-    latencySeconds: latencySeconds ?? unknownLatencySeconds,
-    isLatencyKnown: latencySeconds !== undefined,
-    inFlight,
+    weight: candidate.weight,
+    successRate: successOf(candidate),
+    latencySeconds: latencyOf(candidate, unknownLatencySeconds),
+    isLatencyKnown: candidate.latencySeconds !== undefined,
+    inFlight: candidate.inFlight,
   };
 }
 

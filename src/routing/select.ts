@@ -23,9 +23,17 @@ const TIE = 1e-9;
  * is judged by `unknownLatencySeconds`, so that it is neither shunned nor stormed.
  */
 export function scoreOf(candidate: Candidate, unknownLatencySeconds: number): number {
-  const latency = Math.max(MIN_LATENCY_SECONDS, candidate.latencySeconds ?? unknownLatencySeconds);
-  const success = Math.max(MIN_SUCCESS_RATE, candidate.successRate);
-  return (candidate.weight * success) / (latency * (candidate.inFlight + 1));
+  const { weight, inFlight } = candidate;
+  const latency = latencyOf(candidate, unknownLatencySeconds);
+  return (weight * successOf(candidate)) / (latency * (inFlight + 1));
+}
+
+export function latencyOf({ latencySeconds }: Candidate, unknownLatencySeconds: number): number {
+  return Math.max(MIN_LATENCY_SECONDS, latencySeconds ?? unknownLatencySeconds);
+}
+
+export function successOf({ successRate }: Candidate): number {
+  return Math.max(MIN_SUCCESS_RATE, successRate);
 }
 
 interface Place<T> {

@@ -7,6 +7,7 @@ import type { GatewayOptions, TestGateway } from '../support/gateway.ts';
 import { createSetup, eventually } from '../support/setup.ts';
 import { expectAnswer } from './answers.ts';
 import { startBrokenApp } from './broken-app.ts';
+import { operatorWays } from './operator-ways.ts';
 import { find, membersOf, operation, operationNames } from './document.ts';
 
 const setup = createSetup();
@@ -130,29 +131,9 @@ async function drainingReadiness(): Promise<Response> {
   return fetch(`${gateway.url}/readyz`);
 }
 
-const asOperator = (path: string, init: RequestInit = {}): (() => Promise<Response>) =>
-  get(path, { headers: { authorization: `Bearer ${KEY}` }, ...init }, { ADMIN_KEY: KEY });
-
-async function cancelled(): Promise<Response> {
-  let onCall = (): void => undefined;
-  const called = new Promise<void>((resolve) => (onCall = resolve));
-  const { url, chat } = await start(() => onCall(), { env: { ADMIN_KEY: KEY } });
-  const headers = { 'content-type': 'application/json', 'x-request-id': 'x' };
-  const answer = chat({}, { headers });
-  await called;
-  const authorization = `Bearer ${KEY}`;
-  const response = await fetch(`${url}/api/chat/x`, { method: 'DELETE', headers: { authorization } });
-  await (await answer).text();
-  return response;
-}
-
-/** The answer to the operator who has made this of gateway.yaml. */
-function reloaded(file: string): () => Promise<Response> {
-  return async () => {
-    const { url, rewrite } = await start(saying('hi'), { env: { ADMIN_KEY: KEY } });
-    rewrite(file);
-    return fetch(`${url}/admin/reload`, { method: 'POST', headers: { authorization: `Bearer ${KEY}` } });
-  };
+async function startWithOllama(script: Script, options: GatewayOptions = {}): Promise<TestGateway> {
+  const backend = await setup.backend(script);
+  return setup.gateway({ ...options, env: { OLLAMA_BASE_URL: backend.url, ...options.env } });
 }
 
 /** How to get each answer, in the order of the document. */
@@ -164,19 +145,7 @@ const WAYS: Readonly<Record<string, () => Promise<Response>>> = {
   ),
   ...waysTo('/v1/completions', { model: 'm', prompt: 'hi' }, answering(COMPLETION)),
   ...waysTo('/v1/embeddings', { model: 'm', input: 'hi' }, answering(EMBEDDINGS)),
-  'GET /api/chat/streams 200': asOperator('/api/chat/streams'),
-  'GET /api/chat/streams 401': asOperator('/api/chat/streams', { headers: {} }),
-  'GET /api/chat/streams 404': get('/api/chat/streams'),
-  'GET /api/chat/streams 405': asOperator('/api/chat/streams', { method: 'PUT' }),
-  'POST /admin/reload 200': reloaded(''),
-  'POST /admin/reload 401': asOperator('/admin/reload', { method: 'POST', headers: {} }),
-  'POST /admin/reload 404': get('/admin/reload', { method: 'POST' }),
-  'POST /admin/reload 405': asOperator('/admin/reload'),
-  'POST /admin/reload 409': reloaded('strict: perhaps'),
-  'DELETE /api/chat/{requestId} 200': cancelled,
-  'DELETE /api/chat/{requestId} 401': asOperator('/api/chat/x', { method: 'DELETE', headers: {} }),
-  'DELETE /api/chat/{requestId} 404': asOperator('/api/chat/x', { method: 'DELETE' }),
-  'DELETE /api/chat/{requestId} 405': asOperator('/api/chat/x'),
+  ...operatorWays(startWithOllama),
   'GET /v1/models 200': get('/v1/models'),
   'GET /v1/models 401': withoutKey('/v1/models', { headers: { authorization: `Basic ${KEY}` } }),
   'GET /v1/models 405': wrongMethod('/v1/models'),

@@ -1,6 +1,5 @@
 /** The whole gateway in the test's process, on a port of its own. */
 
-import { createApp } from '../../src/app.ts';
 import { loadConfig, type Config } from '../../src/config/load.ts';
 import type { Limits, ModelLimits } from '../../src/core/client.ts';
 import type { JsonObject } from '../../src/core/json.ts';
@@ -9,7 +8,7 @@ import { createDeps, type Deps } from '../../src/deps.ts';
 import type { ReloadResult } from '../../src/http/admin/reload.ts';
 import { hashKey } from '../../src/node/hash-key.ts';
 import { createReload } from '../../src/reload.ts';
-import { createServer } from '../../src/node/server.ts';
+import { createServers } from '../../src/servers.ts';
 
 export interface LogLine {
   readonly level: string;
@@ -20,6 +19,8 @@ export interface LogLine {
 export interface TestGateway {
   /** `http://127.0.0.1:<port>` */
   readonly url: string;
+  /** The same, unless the operator has a port of his own. */
+  readonly adminUrl: string;
   readonly port: number;
   readonly deps: Deps;
   readonly logs: readonly LogLine[];
@@ -100,13 +101,14 @@ export async function startGateway({
     logger: deps.logger,
     reloaded: deps.meter.reloaded,
   });
-  const server = createServer(createApp({ ...deps, reload }), config.server, deps);
-  const port = await server.listen(0, '127.0.0.1');
+  const servers = createServers({ ...deps, reload }, config);
+  const { port, adminPort = port } = await servers.listen();
   await deps.discover();
   if (!isClockStopped) deps.start();
   const url = `http://127.0.0.1:${String(port)}`;
   return {
     url,
+    adminUrl: `http://127.0.0.1:${String(adminPort)}`,
     port,
     deps,
     logs,
@@ -115,7 +117,7 @@ export async function startGateway({
       texts.set(path, text);
     },
     reload,
-    drain: server.drain,
+    drain: servers.drain,
     advance(ms) {
       nowMs += ms;
       deps.watch.tick();
@@ -132,7 +134,7 @@ export async function startGateway({
         ...init,
       }),
     async close() {
-      await server.drain(0);
+      await servers.drain(0);
       await deps.close();
     },
   };

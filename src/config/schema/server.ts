@@ -7,6 +7,10 @@ export const server = z
   .strictObject({
     host: z.string().min(1).optional().describe('Address to listen on. 127.0.0.1 without a key, else all.'),
     port: whole(0, 65_535).default(3000).describe('Port to listen on; 0: any free one.'),
+    adminPort: whole(0, 65_535)
+      .optional()
+      .describe("A port of its own for the operator's endpoints and metrics; 0: any free one."),
+    adminHost: z.string().min(1).default('127.0.0.1').describe('Address of that port.'),
     workers: z
       .union([whole(1, 256), z.literal('auto')], { error: "expected a number from 1 to 256, or 'auto'" })
       .default(1)
