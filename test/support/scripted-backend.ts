@@ -47,6 +47,8 @@ export interface ScriptedBackend {
 
 export interface ScriptedOptions {
   readonly models?: readonly string[];
+  /** Models that are loaded. */
+  readonly resident?: readonly string[];
   readonly capabilities?: readonly string[];
   /** Ollama's `/api/show` parameters text. */
   readonly parameters?: string;
@@ -62,6 +64,7 @@ export async function startScriptedBackend(
   script: Script,
   {
     models = ['m'],
+    resident = [],
     capabilities = ['completion', 'tools', 'vision', 'thinking'],
     parameters = '',
     described = {},
@@ -77,7 +80,7 @@ export async function startScriptedBackend(
   const discovery: Readonly<Record<string, () => unknown>> = {
     'GET /api/version': () => ({ version: '0.33.0' }),
     'GET /api/tags': () => ({ models: models.map(tagOf) }),
-    'GET /api/ps': () => ({ models: [] }),
+    'GET /api/ps': () => ({ models: resident.map(tagOf) }),
     'POST /api/show': () => ({ capabilities, parameters, details: { family: 'test' }, ...described }),
     'GET /health': () => ({}),
     'GET /metrics': () => ({}),
