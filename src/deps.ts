@@ -20,7 +20,7 @@ import type { Phase } from './http/draining.ts';
 import type { Generation } from './http/generation.ts';
 import { createLimits } from './limits.ts';
 import { createAgents } from './node/agents.ts';
-import { askAlone, createAskAll } from './node/cluster-questions.ts';
+import { alone, joinWorkers } from './node/cluster-questions.ts';
 import { isWorker } from './node/cluster.ts';
 import { createLedgerOf } from './ledger.ts';
 import { createDescribe } from './node/describe.ts';
@@ -58,6 +58,8 @@ export interface Deps extends Omit<AppDeps, 'reload'> {
   apply(config: Config, backends: readonly Backend[]): Promise<void>;
   /** What holds now. */
   config(): Config;
+  /** Resolves when this process does what all were told to do; to be awaited before it serves. */
+  join(): Promise<void>;
   /** Begins to probe and to watch. */
   start(): void;
   enter(phase: Phase): void;
@@ -86,7 +88,7 @@ export function createDeps(
   // 32 hex digits: OpenAI takes call ids of 40 characters at most, prefix included.
   const newId = (): string => randomUUID().replaceAll('-', '');
   const logger = overrides.logger ?? createLogger(first.log);
-  const askAll = isWorker ? createAskAll(logger) : askAlone;
+  const { askAll, join } = isWorker ? joinWorkers(logger) : alone;
   const { send, close: closeSender } = createSender();
   const resolver = createResolver(logger);
   const decodeTokens = createTokenDecoder();
@@ -251,6 +253,7 @@ export function createDeps(
     search: () => search,
     readOpenapi: () => readFile(openapiPath, 'utf8'),
 
+    join,
     config: () => config,
     async adopt(found) {
       const adopted = found.then((given) => {

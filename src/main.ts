@@ -97,6 +97,7 @@ async function serve(config: Config, find: (config: Config) => Promise<Fleet>): 
   else obeySignals(deps, drain, () => void reload());
   if (config.server.watchConfig) files = watchFiles(filesRead, () => void reload());
   deps.start();
+  await deps.join();
   const ports = await servers.listen();
   if (config.backends.length > 0) {
     await deps.discover();

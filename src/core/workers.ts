@@ -12,6 +12,6 @@ export type AskAll = <Question, Answer>(
 
 /**
  * `standing`: a name under which the question is kept, in place of the last one of that name, and
- * put to workers that are born later before they serve.
+ * put to processes that are born later, before they serve.
  */
 export type Ask<Question, Answer> = (question: Question, standing?: string) => Promise<readonly Answer[]>;

@@ -15,6 +15,10 @@ interface Question {
 
 /** What worker and primary say to each other. */
 type Message =
+  /** Worker to primary: from now on it hears what is said; what was said to stay? */
+  | { readonly question: 'joined' }
+  /** Primary to worker: that was all. */
+  | { readonly question: 'welcome' }
   /** Worker to primary: ask everybody. */
   | (Question & { readonly question: 'asked'; readonly id: number; readonly standing?: string | undefined })
   /** Primary to worker. */
@@ -40,6 +44,8 @@ interface Round {
 
 /** For the primary. */
 export function relayQuestions(): void {
+  /** Those who hear: what is sent to a process that still starts is lost. */
+  const joined = new Set<Worker>();
   const listening = new Set<Worker>();
   const rounds = new Map<number, Round>();
   const standing = new Map<string, Question>();
@@ -67,19 +73,21 @@ export function relayQuestions(): void {
     if (round.missing.delete(worker) && round.missing.size === 0) round.tell(round.answers);
   }
 
-  cluster.on('fork', (worker) => {
-    for (const question of standing.values()) send(worker, { question: 'put', id: NOBODY, ...question });
-  });
   cluster.on('listening', (worker) => {
     listening.add(worker);
   });
   cluster.on('exit', (worker) => {
     listening.delete(worker);
+    joined.delete(worker);
     for (const round of rounds.values()) strike(round, worker);
   });
   cluster.on('message', (worker: Worker, message: unknown) => {
     if (!isMessage(message)) return;
-    if (message.question === 'asked') {
+    if (message.question === 'joined') {
+      joined.add(worker);
+      for (const question of standing.values()) send(worker, { question: 'put', id: NOBODY, ...question });
+      send(worker, { question: 'welcome' });
+    } else if (message.question === 'asked') {
       const { id, topic, body } = message;
       if (message.standing !== undefined) keepStanding(message.standing, { topic, body });
       start(worker, id, { topic, body });
@@ -90,17 +98,24 @@ export function relayQuestions(): void {
     }
   });
 
-  /** Those who still start hear of it now; the ones who serve are asked anyway. */
+  /** Those who do not serve yet hear of it now; the others are asked anyway. */
   function keepStanding(name: string, question: Question): void {
     standing.set(name, question);
-    for (const worker of Object.values(cluster.workers ?? {})) {
-      if (worker && !listening.has(worker)) send(worker, { question: 'put', id: NOBODY, ...question });
+    for (const worker of joined) {
+      if (!listening.has(worker)) send(worker, { question: 'put', id: NOBODY, ...question });
     }
   }
 }
 
+export interface Workers {
+  readonly askAll: AskAll;
+  /** Resolves when this process has heard all that was said to stay; to be awaited before it serves. */
+  join(): Promise<void>;
+}
+
 /** For a worker. */
-export function createAskAll(logger: Logger): AskAll {
+export function joinWorkers(logger: Logger): Workers {
+  let welcome = (): void => undefined;
   const waiting = new Map<number, (answers: readonly Answer[]) => void>();
   const topics = new Map<string, (question: never) => unknown>();
   let nextId = 0;
@@ -117,6 +132,7 @@ export function createAskAll(logger: Logger): AskAll {
 
   process.on('message', (message: unknown) => {
     if (!isMessage(message)) return;
+    if (message.question === 'welcome') welcome();
     if (message.question === 'told') waiting.get(message.id)?.(message.answers);
     if (message.question !== 'put') return;
     const { id } = message;
@@ -141,24 +157,34 @@ export function createAskAll(logger: Logger): AskAll {
     });
   }
 
-  return (topic, answerOfOne) => {
-    topics.set(topic, answerOfOne);
-    return async (body, standing) => {
-      const answers = await ask({ topic, body }, standing);
-      return answers.map((each) => {
-        if (!each.isKnown) throw noAnswer('could not all answer');
-        return each.body as Awaited<ReturnType<typeof answerOfOne>>;
-      });
-    };
+  return {
+    askAll(topic, answerOfOne) {
+      topics.set(topic, answerOfOne);
+      return async (body, standing) => {
+        const answers = await ask({ topic, body }, standing);
+        return answers.map((each) => {
+          if (!each.isKnown) throw noAnswer('could not all answer');
+          return each.body as Awaited<ReturnType<typeof answerOfOne>>;
+        });
+      };
+    },
+    join: () =>
+      new Promise((resolve) => {
+        welcome = resolve;
+        tellPrimary({ question: 'joined' });
+      }),
   };
 }
 
 /** Where there is one process only. */
-export const askAlone: AskAll = <Question, Answer>(
-  _topic: string,
-  answer: (question: Question) => Answer | Promise<Answer>,
-): Ask<Question, Answer> => {
-  return async (question) => [await answer(question)];
+export const alone: Workers = {
+  askAll:
+    <Question, Answer>(
+      _topic: string,
+      answer: (question: Question) => Answer | Promise<Answer>,
+    ): Ask<Question, Answer> =>
+    async (question) => [await answer(question)],
+  join: () => Promise.resolve(),
 };
 
 function tellPrimary(message: Message): void {
