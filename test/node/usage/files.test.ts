@@ -142,6 +142,33 @@ describe('a day that is over', () => {
     expect(await Promise.all(desks.map(({ store }) => total(store)))).toEqual([15, 15, 15, 15]);
   });
 
+  it('loses nothing, however those who sum it and those who read it get in each other’s way', async () => {
+    for (let round = 0; round < 5; round++) {
+      const folder = await newFolder();
+      const names = Array.from({ length: 12 }, (_, part) => `usage-2026-08-20.${String(part)}.jsonl`);
+      for (const name of names) await writeFile(join(folder, name), `${printRow(rowOf())}\n`);
+      const stores = Array.from({ length: 12 }, () => openStore(folder).store);
+      const sums = stores.map(async (store, i) => {
+        // Each begins a little later than the one before.
+        for (let turn = 0; turn < i * 6; turn++) await new Promise(setImmediate);
+        const before = await total(store);
+        await store.append([]);
+        return [before, await total(store)];
+      });
+      const seen = new Set<number>();
+      let isOver = false;
+      const readers = stores.map(async () => {
+        // New ones, who have read nothing before.
+        while (!isOver) seen.add(await total(openStore(folder).store));
+      });
+      for (const sum of await Promise.all(sums)) for (const requests of sum) seen.add(requests);
+      isOver = true;
+      await Promise.all(readers);
+      expect([...seen]).toEqual([12]);
+      expect(await readdir(folder)).toEqual(['usage-2026-08-20.jsonl']);
+    }
+  });
+
   it('is left alone for an hour, for those who write at midnight', async () => {
     const folder = await newFolder();
     const { store, at } = openStore(folder);
