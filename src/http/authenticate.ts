@@ -20,13 +20,14 @@ export function clientOf(context: RequestContext): Client {
 
 /** For the operator; without a key of the operator there is nothing here. */
 export const authenticateAdmin: RequestHandler = (req, res, next) => {
-  const { adminKeyring } = contextOf(res).generation;
+  const context = contextOf(res);
+  const { adminKeyring } = context.generation;
   if (!adminKeyring) {
     throw new GatewayError('unknown_url', {
       message: `Invalid URL (${req.method} ${req.path.slice(0, 200)}): the operator's endpoints are off. Set ADMIN_KEY to use them.`,
     });
   }
-  adminKeyring.identify(authorizationOf(req));
+  context.client = adminKeyring.identify(authorizationOf(req));
   next();
 };
 

@@ -12,6 +12,8 @@ export interface RequestContext {
   readonly generation: Generation;
   /** Who calls, once it is known. */
   client: Client | undefined;
+  /** What the operator's request is about: a backend, a model, an exchange. */
+  subject: string | undefined;
   /** Set by a route of inference. When the client leaves, it ends after the response has closed. */
   record: Promise<ExchangeRecord> | undefined;
   /** A failure worth the log's attention. */
@@ -42,6 +44,7 @@ export function context({ current, now, newId, meter, logger }: ContextDeps): Re
       startedMs: now(),
       generation: current(),
       client: undefined,
+      subject: undefined,
       record: undefined,
       error: undefined,
     };
@@ -57,8 +60,9 @@ export function context({ current, now, newId, meter, logger }: ContextDeps): Re
       const status = res.headersSent ? res.statusCode : 499;
       meter.request(method, route, status, durationMs);
       void Promise.resolve(own.record).then((record) => {
-        const { client, error } = own;
-        const outcome = { ...(client !== undefined && { client: client.name }), ...describe(record, error) };
+        const { client, subject, error } = own;
+        const who = { ...(client && { client: client.name }), ...(subject !== undefined && { subject }) };
+        const outcome = { ...who, ...describe(record, error) };
         logger.info('request', { requestId: id, method, route, status, ...outcome, durationMs });
       });
     });

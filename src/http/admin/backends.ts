@@ -2,6 +2,7 @@
 
 import type { RequestHandler } from 'express';
 import type { BackendView, FleetDesk } from '../../core/operator.ts';
+import { noteSubject } from './subject.ts';
 
 export function listBackends(desk: Pick<FleetDesk, 'backends'>): RequestHandler {
   return async (_req, res) => {
@@ -14,7 +15,8 @@ export function drainBackend(
   isDrained: boolean,
 ): RequestHandler<{ name: string }> {
   return async (req, res) => {
-    res.json({ backends: (await desk.drain(req.params.name, isDrained)).map(toAnswer) });
+    const name = noteSubject(res, req.params.name);
+    res.json({ backends: (await desk.drain(name, isDrained)).map(toAnswer) });
   };
 }
 

@@ -6,6 +6,7 @@ import type { KeepAlive, ResidencyResult } from '../../core/residency.ts';
 import { readOptionalBody } from '../body.ts';
 import { leaving } from '../leaving.ts';
 import { toErrorAnswer } from './errors.ts';
+import { noteSubject } from './subject.ts';
 
 /** Of requests that say little. */
 export const MAX_BODY_BYTES = 64 * 1024;
@@ -33,8 +34,8 @@ export function warmModel(
   read: Read<Place & { readonly keepAlive: KeepAlive }>,
 ): RequestHandler<ModelParams> {
   return async (req, res) => {
+    const model = noteSubject(res, nameOf(req.params));
     const { backend, keepAlive } = read(await readOptionalBody(req, MAX_BODY_BYTES));
-    const model = nameOf(req.params);
     const results = await desk.warm({ model, backend }, keepAlive, leaving(res));
     res.json({ model, results: toResults(results, 'loaded') });
   };
@@ -45,8 +46,8 @@ export function unloadModel(
   read: Read<Place>,
 ): RequestHandler<ModelParams> {
   return async (req, res) => {
+    const model = noteSubject(res, nameOf(req.params));
     const { backend } = read(await readOptionalBody(req, MAX_BODY_BYTES));
-    const model = nameOf(req.params);
     const results = await desk.unload({ model, backend }, leaving(res));
     res.json({ model, results: toResults(results, 'unloaded') });
   };

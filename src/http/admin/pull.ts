@@ -6,6 +6,7 @@ import type { ModelsDesk, PullListener } from '../../core/operator.ts';
 import { readOptionalBody } from '../body.ts';
 import { leaving } from '../leaving.ts';
 import { toErrorAnswer } from './errors.ts';
+import { noteSubject } from './subject.ts';
 import { MAX_BODY_BYTES, nameOf, toResults, type ModelParams, type Read } from './models.ts';
 
 const NDJSON = 'application/x-ndjson';
@@ -19,8 +20,8 @@ interface PullBody {
 /** Until a backend tells of progress, a failure of all has a status of its own. */
 export function pullModel(desk: Pick<ModelsDesk, 'pull'>, read: Read<PullBody>): RequestHandler<ModelParams> {
   return async (req, res) => {
+    const model = noteSubject(res, nameOf(req.params));
     const { backend, isInsecure } = read(await readOptionalBody(req, MAX_BODY_BYTES));
-    const model = nameOf(req.params);
     const lines = createLines(res, req.accepts([NDJSON, EVENTS]) === EVENTS);
     const results = await desk.pull({ model, backend }, isInsecure, listenerOf(lines), leaving(res));
     const failures = results.flatMap(({ error }) => error ?? []);

@@ -2,6 +2,7 @@
 
 import type { RequestHandler } from 'express';
 import type { StreamsDesk } from '../../core/operator.ts';
+import { noteSubject } from './subject.ts';
 
 export function listStreams(desk: Pick<StreamsDesk, 'streams'>): RequestHandler {
   return async (_req, res) => {
@@ -19,7 +20,7 @@ export function listStreams(desk: Pick<StreamsDesk, 'streams'>): RequestHandler 
 
 export function cancelStream(desk: Pick<StreamsDesk, 'cancel'>): RequestHandler<{ requestId: string }> {
   return async (req, res) => {
-    const { requestId } = req.params;
+    const requestId = noteSubject(res, req.params.requestId);
     res.json({ requestId, cancelled: await desk.cancel(requestId) });
   };
 }

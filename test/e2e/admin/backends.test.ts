@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from '@jest/globals';
 import { expectAnswer } from '../../contract/answers.ts';
-import type { TestGateway } from '../../support/gateway.ts';
+import type { LogLine, TestGateway } from '../../support/gateway.ts';
 import { ADMIN_KEY, askAsOperator } from '../../support/operator.ts';
 import { ollamaDone, ollamaToken, saying, type ScriptedCall } from '../../support/scripted-backend.ts';
 import { createSetup, eventually } from '../../support/setup.ts';
@@ -116,6 +116,19 @@ describe('a drain', () => {
     await order(url, 'ollama/resume');
     expect((await chat()).status).toBe(200);
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  });
+
+  it('is in the log with the name of the backend and of who wanted it', async () => {
+    const backend = await setup.backend(saying('x'));
+    const { url, logs } = await setup.gateway({ env: { OLLAMA_BASE_URL: backend.url, ADMIN_KEY } });
+    await (await order(url, 'ollama/drain')).text();
+    const line = (): LogLine | undefined => logs.find(({ message }) => message === 'request');
+    await eventually(() => line() !== undefined);
+    expect(line()?.fields).toMatchObject({
+      route: '/admin/backends/:name/drain',
+      client: 'admin',
+      subject: 'ollama',
+    });
   });
 
   it('keeps raw requests away as well', async () => {
