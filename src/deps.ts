@@ -1,9 +1,8 @@
-/** The composition root: the only file that constructs IO. */
+/** The composition root: constructs IO, the ledger's in the file beside it. */
 
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createKeyring } from './admission/keyring.ts';
-import { mayUse } from './admission/models.ts';
 import type { AppDeps } from './app.ts';
 import { kinds } from './backends/index.ts';
 import type { Auth } from './config/keys.ts';
@@ -13,16 +12,15 @@ import type { Keyring } from './core/client.ts';
 import type { ActiveExchange, Logger, Meter, Now } from './core/exchange.ts';
 import type { Backend } from './core/fleet.ts';
 import { RENEW_MS } from './core/limits.ts';
-import { createDispatch } from './gateway/dispatch.ts';
+import { createGeneration, type Lasting } from './generation.ts';
 import { createRetryBudget } from './gateway/retry-budget.ts';
 import { createWatch, type Watch } from './gateway/watch.ts';
 import type { Phase } from './http/draining.ts';
-import type { Generation } from './http/generation.ts';
+import { createLedgerOf } from './ledger.ts';
 import { createLimits } from './limits.ts';
 import { createAgents } from './node/agents.ts';
 import { alone, joinWorkers } from './node/cluster-questions.ts';
 import { isWorker } from './node/cluster.ts';
-import { createLedgerOf } from './ledger.ts';
 import { createDescribe } from './node/describe.ts';
 import { createDiscover } from './node/discover.ts';
 import { hashKey } from './node/hash-key.ts';
@@ -32,11 +30,11 @@ import { createLogger } from './node/logger.ts';
 import { createMetrics, type Metrics } from './node/metrics.ts';
 import { createResolver } from './node/resolve.ts';
 import { createSender } from './node/send.ts';
+import { createTimers } from './node/timers.ts';
 import { createTokenDecoder } from './node/tokens.ts';
-import { createCatalog } from './routing/catalog.ts';
+import { createOperator } from './operator.ts';
 import { createPool } from './routing/pool.ts';
 import { createProber, type Prober } from './routing/probe.ts';
-import { createOperator } from './operator.ts';
 
 /** How exactly limits on silence are kept. */
 const WATCH_TICK_MS = 250;
@@ -91,12 +89,9 @@ export function createDeps(
   const { askAll, join } = isWorker ? joinWorkers(logger) : alone;
   const { send, close: closeSender } = createSender();
   const resolver = createResolver(logger);
-  const decodeTokens = createTokenDecoder();
   const downloads = createSlots(() => config.images.maxDownloads);
   const active = new Set<ActiveExchange>();
-  const timers: NodeJS.Timeout[] = [];
-  let isClosed = false;
-  const startedAt = Math.floor(Date.now() / 1000);
+  const timers = createTimers();
   let phase: Phase = 'serving';
   let config = first;
   let configured = backends;
@@ -138,64 +133,31 @@ export function createDeps(
   });
   const ledger = createLedgerOf(() => config, askAll, logger);
 
-  function createGeneration(): Generation {
-    const { auth, limits, streams, server } = config;
-    const fetchImages = createImageFetcher({ ...config.images, downloads });
-    const catalog = createCatalog({
-      mayUse,
-      aliases: config.aliases,
-      status: pool.status,
-      startedAt,
-    });
-    return {
-      catalog,
-      dispatch: createDispatch({
-        catalog,
-        describe,
-        pool,
-        kinds,
-        send,
-        watch,
-        now,
-        active,
-        retryBudget,
-        helpers: () => ({ fetchImage: fetchImages(), decodeTokens }),
-        timeout: (ms) => AbortSignal.timeout(ms),
-        queueTimeoutMs: limits.queueTimeoutMs,
-        heartbeat: { commitAfterMs: streams.commitAfterMs, everyMs: streams.heartbeatMs },
-        maxAttempts: limits.maxAttempts,
-      }),
-      keyring: keyringOf(auth.keys, auth.hashSecret, auth.isOpen),
-      admission: limitsOfClients.admission,
-      adminKeyring: adminKeyring(auth),
-      surfaces: {
-        wallClock,
-        newId,
-        reasoningKeys: streams.reasoningKeys,
-        isRescueOn: streams.rescue,
-        limits,
-      },
-      isStrict: config.strict,
-      bodyLimitBytes: server.bodyLimitBytes,
-      queueTimeoutMs: limits.queueTimeoutMs,
-      passthrough: config.passthrough,
-      corsOrigins: server.corsOrigins,
-    };
-  }
-  let generation = createGeneration();
+  const timeout = (ms: number): AbortSignal => AbortSignal.timeout(ms);
+  const shared = { pool, kinds, send, watch, now, timeout };
+  const lasting: Lasting = {
+    ...shared,
+    describe,
+    active,
+    retryBudget,
+    decodeTokens: createTokenDecoder(),
+    newId,
+    wallClock,
+    startedAt: Math.floor(Date.now() / 1000),
+    admission: limitsOfClients.admission,
+    imagesOf: ({ images }) => createImageFetcher({ ...images, downloads }),
+    keyringOf: ({ auth }) => keyringOf(auth.keys, auth.hashSecret, auth.isOpen),
+    adminKeyringOf: ({ auth }) => adminKeyring(auth),
+  };
+  let generation = createGeneration(first, lasting);
   const operator = createOperator({
+    ...shared,
     catalog: () => generation.catalog,
     config: () => config,
     active: () => active,
     streamTotals: metrics.streamTotals,
-    timeout: (ms) => AbortSignal.timeout(ms),
     probe: prober.probeAll,
     report: ledger?.report,
-    pool,
-    kinds,
-    send,
-    watch,
-    now,
     askAll,
   });
 
@@ -209,17 +171,6 @@ export function createDeps(
   async function discover(): Promise<void> {
     await resolve();
     await prober.probeAll();
-  }
-
-  /** Intervals are settings too: each one is looked up anew when the last one is over. */
-  function every(intervalMs: () => number, work: () => Promise<void>): void {
-    const slot = timers.length;
-    const next = (): void => {
-      // What was under way when all was closed must not begin anew.
-      if (isClosed) return;
-      timers[slot] = setTimeout(() => void work().finally(next), intervalMs());
-    };
-    next();
   }
 
   return {
@@ -269,16 +220,16 @@ export function createDeps(
       config = next;
       configured = given;
       pool.configure(found);
-      generation = createGeneration();
+      generation = createGeneration(next, lasting);
       void prober.probeAll();
     },
     start() {
-      timers.push(setInterval(watch.tick, WATCH_TICK_MS));
-      every(() => config.probes.intervalMs, prober.probeAll);
-      every(() => config.discovery.intervalMs, resolve);
-      every(() => RENEW_MS, limitsOfClients.admission.renew);
+      timers.tick(WATCH_TICK_MS, watch.tick);
+      timers.every(() => config.probes.intervalMs, prober.probeAll);
+      timers.every(() => config.discovery.intervalMs, resolve);
+      timers.every(() => RENEW_MS, limitsOfClients.admission.renew);
       if (!ledger) return;
-      every(() => config.usage.flushMs, ledger.flush);
+      timers.every(() => config.usage.flushMs, ledger.flush);
       // At once, for its folder: one that cannot be used is told of at the start.
       void ledger.flush();
     },
@@ -287,8 +238,7 @@ export function createDeps(
       phase = next;
     },
     async close() {
-      isClosed = true;
-      timers.forEach(clearTimeout);
+      timers.stop();
       limitsOfClients.close();
       closeSender();
       await ledger?.flush();
