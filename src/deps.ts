@@ -158,6 +158,7 @@ export function createDeps(
     streamTotals: metrics.streamTotals,
     probe: prober.probeAll,
     report: ledger?.report,
+    wallClock: Date.now,
     askAll,
   });
 

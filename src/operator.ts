@@ -2,7 +2,15 @@
 
 import type { Config } from './config/load.ts';
 import type { ActiveExchange, Now, StreamStatus } from './core/exchange.ts';
-import type { Explanation, FleetDesk, ModelsDesk, ModelView, StreamsDesk } from './core/operator.ts';
+import type { KeyHolder } from './config/schema/auth.ts';
+import type {
+  Explanation,
+  FleetDesk,
+  KeysDesk,
+  ModelsDesk,
+  ModelView,
+  StreamsDesk,
+} from './core/operator.ts';
 import type { ReportUsage } from './core/usage.ts';
 import type { AskAll } from './core/workers.ts';
 import { explain, type Asked, type ExplainDeps } from './gateway/operator/explain.ts';
@@ -11,6 +19,8 @@ import { listModels } from './gateway/operator/models.ts';
 import { createModelsDesk, type ModelsDeskDeps } from './gateway/operator/residency.ts';
 import { createStreamsDesk } from './gateway/operator/streams.ts';
 import type { ConfigDescription } from './http/admin/config.ts';
+import type { Reload } from './http/admin/reload.ts';
+import { createKeysDesk } from './operator-keys.ts';
 import type { Pool } from './core/fleet.ts';
 
 export interface Operator extends FleetDesk, StreamsDesk, ModelsDesk {
@@ -18,6 +28,8 @@ export interface Operator extends FleetDesk, StreamsDesk, ModelsDesk {
   /** In this process. Throws GatewayError as a request would. */
   explain(asked: Asked): Explanation;
   describeConfig(): ConfigDescription;
+  /** `reload`: has a change of the key file hold. */
+  keysDesk(reload: Reload): KeysDesk<KeyHolder>;
   /** undefined: usage is not counted. */
   readonly report: ReportUsage | undefined;
 }
@@ -29,6 +41,8 @@ export interface OperatorDeps extends Omit<ModelsDeskDeps, 'aliases'> {
   readonly streamTotals: () => Promise<Readonly<Record<StreamStatus, number>>>;
   readonly now: Now;
   readonly askAll: AskAll;
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number;
   readonly report: ReportUsage | undefined;
 }
 
@@ -43,6 +57,7 @@ export function createOperator(deps: OperatorDeps): Operator {
     models: () => listModels({ catalog: deps.catalog(), aliases: aliases(), pool }),
     explain: (asked) => explain(asked, explainDeps()),
     describeConfig: () => config().description,
+    keysDesk: (reload) => createKeysDesk({ auth: () => config().auth, reload, wallClock: deps.wallClock }),
     report: deps.report,
   };
 }

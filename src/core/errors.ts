@@ -53,6 +53,7 @@ const TABLE = {
   unknown_url: client(404, 'unknown_url'),
   unknown_request: client(404, 'unknown_request'),
   unknown_backend: client(404, 'unknown_backend'),
+  unknown_key: client(404, 'unknown_key'),
   method_not_supported: client(405, 'method_not_supported'),
   body_too_large: client(413, null),
   unsupported_content_type: client(415, 'unsupported_content_type'),
@@ -104,6 +105,7 @@ const TABLE = {
   shutting_down: server(503, 'shutting_down', { tryOthers: false, countsAgainstBackend: false }),
   // The operator ended it.
   request_cancelled: server(503, 'request_cancelled', { tryOthers: false, countsAgainstBackend: false }),
+  key_file_failed: server(500, 'key_file_failed', { tryOthers: false, countsAgainstBackend: false }),
   internal_error: server(500, null, { tryOthers: false, countsAgainstBackend: false }),
 
   // The client left. Nobody reads this answer and nobody is to blame.

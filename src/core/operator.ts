@@ -1,5 +1,7 @@
 /** What the operator sees and does, of all processes together unless it says otherwise. */
 
+import type { KeySource } from './api-key.ts';
+import type { Limits, ModelLimits } from './client.ts';
 import type { StreamStatus } from './exchange.ts';
 import type { BackendLoad, CircuitState, KindName, ModelType, Target } from './fleet.ts';
 import type { GatewayError } from './errors.ts';
@@ -127,4 +129,58 @@ export interface ExplainedCandidate extends Prospect {
   readonly isResident: boolean | undefined;
   /** Parameters of the request that have no effect there. */
   readonly ignoredParams: readonly string[];
+}
+
+/** A key as anybody may see it who runs the gateway: neither the key nor its hash. */
+export interface KeyView {
+  readonly id: string;
+  readonly name: string;
+  /** The setting in which it is written down. */
+  readonly source: KeySource;
+  readonly state: 'active' | 'expired' | 'revoked';
+  /** undefined: all. */
+  readonly models: readonly string[] | undefined;
+  readonly limits: Limits;
+  readonly modelLimits: readonly ModelLimits[];
+  readonly priority: number;
+  /** ISO 8601; undefined: never. */
+  readonly expires: string | undefined;
+  readonly isAdmin: boolean;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Until when keys that it has replaced are still good. */
+  readonly previousUntil: readonly string[];
+}
+
+/** What has become of a change of the key file. */
+export interface KeyChange {
+  readonly id: string;
+  /** The key itself, this once; undefined when none was made. */
+  readonly key: string | undefined;
+  /** As it holds now; undefined when the configuration could not be loaded anew. */
+  readonly view: KeyView | undefined;
+}
+
+/** What may be said of a new key. */
+export interface NewKey {
+  readonly name: string;
+  /** A date, or a time. */
+  readonly expires?: string | undefined;
+}
+
+export interface Rotation {
+  /** How long what it replaces may still be used; 0: no more. */
+  readonly graceMs: number;
+  /** In place of the expiry that it had. */
+  readonly expires: string | undefined;
+}
+
+/**
+ * `called`: the id or the name of a key. All reject with unknown_key, invalid_request for a key that
+ * is not of the key file, and key_file_failed when that cannot be changed.
+ */
+export interface KeysDesk<Made extends NewKey = NewKey> {
+  keys(): readonly KeyView[];
+  create(key: Made): Promise<KeyChange>;
+  rotate(called: string, rotation: Rotation): Promise<KeyChange>;
+  revoke(called: string): Promise<KeyChange>;
 }

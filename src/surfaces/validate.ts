@@ -84,11 +84,12 @@ function toError(issue: Issue, parents: Path): GatewayError {
   }
 }
 
-/** A schema's own rule: either a type that was expected, or a code of OpenAI's with its text. */
+/** A schema's own rule: a type that was expected, a code of OpenAI's with its text, or a text alone. */
 function customError(issue: Extract<Issue, { code: 'custom' }>, param: string): GatewayError {
   const { expected, code, text } = issue.params ?? {};
-  return typeof code === 'string'
-    ? invalid(param, code, String(text))
+  if (typeof code === 'string') return invalid(param, code, String(text));
+  return expected === undefined
+    ? invalid(param, 'invalid_value', issue.message)
     : typeError(param, String(expected), issue.input);
 }
 

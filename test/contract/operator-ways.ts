@@ -1,5 +1,8 @@
 /** How to get each answer of the operator's endpoints, in the order of the document. */
 
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import type { JsonObject } from '../../src/core/json.ts';
 import { failing, type Script } from '../support/scripted-backend.ts';
@@ -17,6 +20,23 @@ const OPERATOR = { authorization: `Bearer ${KEY}` };
 const obedient: Script = ({ path, res }) => {
   res.setHeader('content-type', 'application/json');
   res.end(path === '/api/pull' ? '{"status":"success"}\n' : '{"done":true,"done_reason":"load"}');
+};
+
+const KEYS = JSON.stringify({
+  keys: [{ id: 'known', name: 'k', hash: `sha256:${'0'.repeat(64)}`, created: '2026-01-01T00:00:00Z' }],
+});
+
+/** A key file of its own for each gateway. */
+function keyFile(): GatewayOptions {
+  const path = join(mkdtempSync(join(tmpdir(), 'keys-')), 'keys.json');
+  writeFileSync(path, KEYS);
+  return { env: { KEY_FILE: path } };
+}
+
+/** One that can be read and not be written. */
+const NO_FOLDER: GatewayOptions = {
+  env: { KEY_FILE: '/dev/null/keys.json' },
+  files: { '/dev/null/keys.json': KEYS },
 };
 
 export function operatorWays(start: Start): Ways {
@@ -141,6 +161,36 @@ export function operatorWays(start: Start): Ways {
       200: ask('/admin/usage', {}, usage),
       400: ask('/admin/usage?from=yesterday'),
     }),
+    ...waysOf('GET /admin/keys', { 200: ask('/admin/keys'), 405: ask('/admin/keys', { method: 'PUT' }) }),
+    ...waysOf('POST /admin/keys', {
+      201: ask('/admin/keys', post({ name: 'new' }), keyFile()),
+      400: ask('/admin/keys', post({}), keyFile()),
+      413: ask('/admin/keys', post({ name: 'x'.repeat(70_000) }), keyFile()),
+      415: ask('/admin/keys', post({ name: 'new' }, 'text/plain'), keyFile()),
+      500: ask('/admin/keys', post({ name: 'new' }), NO_FOLDER),
+    }),
+    ...waysOf(
+      'DELETE /admin/keys/{id}',
+      {
+        200: ask('/admin/keys/known', { method: 'DELETE' }, keyFile()),
+        400: ask('/admin/keys/admin', { method: 'DELETE' }, keyFile()),
+        404: ask('/admin/keys/nobody', { method: 'DELETE' }, keyFile()),
+        500: ask('/admin/keys/known', { method: 'DELETE' }, NO_FOLDER),
+      },
+      '/admin/keys/known',
+    ),
+    ...waysOf(
+      'POST /admin/keys/{id}/rotate',
+      {
+        200: ask('/admin/keys/known/rotate', { method: 'POST' }, keyFile()),
+        400: ask('/admin/keys/known/rotate', post({ graceMs: -1 }), keyFile()),
+        404: ask('/admin/keys/nobody/rotate', { method: 'POST' }, keyFile()),
+        413: ask('/admin/keys/known/rotate', post({ expires: 'x'.repeat(70_000) }), keyFile()),
+        415: ask('/admin/keys/known/rotate', post({}, 'text/plain'), keyFile()),
+        500: ask('/admin/keys/known/rotate', { method: 'POST' }, NO_FOLDER),
+      },
+      '/admin/keys/known/rotate',
+    ),
     ...waysOf('GET /admin/config', { 200: ask('/admin/config') }),
     ...waysOf('POST /admin/reload', { 200: reloaded(''), 409: reloaded('strict: perhaps') }),
     ...waysOf('POST /admin/route/explain', {

@@ -1,5 +1,7 @@
 /** The whole gateway in the test's process, on a port of its own. */
 
+import { readFileSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import { loadConfig, type Config } from '../../src/config/load.ts';
 import type { Limits, ModelLimits } from '../../src/core/client.ts';
 import type { JsonObject } from '../../src/core/json.ts';
@@ -52,7 +54,7 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The text of gateway.yaml. */
   readonly file?: string;
-  /** Other files that settings name, by path. */
+  /** Other files that settings name, by path; an absolute path that is not among them is one of the disk. */
   readonly files?: Readonly<Record<string, string>>;
   /** Time stands still but for advance(), and nothing probes by itself. */
   readonly isClockStopped?: boolean;
@@ -81,6 +83,7 @@ export async function startGateway({
       env: { ...DEFAULTS, ...env, GATEWAY_CONFIG: 'gateway.yaml' },
       readFile: (path) => {
         const text = texts.get(path);
+        if (text === undefined && isAbsolute(path)) return readFileSync(path, 'utf8');
         if (text === undefined) throw new Error(`no file ${path}`);
         return text;
       },

@@ -65,7 +65,10 @@ const holder = {
     .describe('Notes of the operator.'),
 };
 
-export type KeyHolder = z.output<z.ZodObject<typeof holder>>;
+/** What the operator says of a key that is to be made. */
+export const newKeySchema = z.strictObject(holder);
+
+export type KeyHolder = z.output<typeof newKeySchema>;
 
 const client = z
   .strictObject({

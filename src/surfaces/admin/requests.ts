@@ -1,6 +1,7 @@
 /** What the operator's requests say, checked. Nothing is passed on, so nothing unknown is taken. */
 
 import * as z from 'zod';
+import type { Rotation } from '../../core/operator.ts';
 import type { KeepAlive } from '../../core/residency.ts';
 import { USAGE_DIMENSIONS, type UsageDimension, type UsageQuery } from '../../core/usage.ts';
 import { checkedBy, parseBody } from '../validate.ts';
@@ -88,6 +89,28 @@ export function readPull(json: string): {
 } {
   const { backend, insecure } = checkedBy(pullBody, parseBody(json));
   return { backend, isInsecure: insecure };
+}
+
+const MAX_GRACE_MS = 10 * 366 * 86_400_000;
+
+const rotateBody = z.strictObject({
+  graceMs: z
+    .number()
+    .refine(Number.isInteger, { params: { expected: 'integer' } })
+    .min(0)
+    .max(MAX_GRACE_MS)
+    .default(0),
+  expires: z.union([z.iso.date(), z.iso.datetime({ offset: true })]).optional(),
+});
+
+export function readRotation(json: string): Rotation {
+  const { graceMs, expires } = validate(rotateBody, parseBody(json));
+  return { graceMs, expires };
+}
+
+/** A reader of bodies for a schema that is made elsewhere. */
+export function readerOf<T>(schema: z.ZodType<T>): (json: string) => T {
+  return (json) => validate(schema, parseBody(json));
 }
 
 /** A chat, or `{ "model": … }` alone: undefined for a chat, which its own surface reads. */

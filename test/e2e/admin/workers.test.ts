@@ -1,7 +1,7 @@
 /** The operator in front of the built program, with one worker and with two. */
 
 import { appendFile, readdir } from 'node:fs/promises';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -35,8 +35,8 @@ async function start(env: Readonly<Record<string, string>>, cwd?: string): Promi
 }
 
 /** With two workers that both listen. */
-async function startTwo(env: Readonly<Record<string, string>>): Promise<Started> {
-  const started = await start({ WORKERS: '2', LOG_FORMAT: 'pretty', ...env });
+async function startTwo(env: Readonly<Record<string, string>>, cwd?: string): Promise<Started> {
+  const started = await start({ WORKERS: '2', LOG_FORMAT: 'pretty', ...env }, cwd);
   await eventually(async () => (await pidsOf(started.program)).length === 2);
   return started;
 }
@@ -167,6 +167,27 @@ describe('with two workers', () => {
     }
     const after = await ask<Streams>(origin, '/admin/streams');
     expect(after.totals).toMatchObject({ active: 0, shutdown: 8 });
+  });
+
+  it('a key that is made by one is good in both within a moment, and so is its end', async () => {
+    const backend = await setup.backend(saying('x'));
+    const cwd = mkdtempSync(join(tmpdir(), 'gateway-'));
+    writeFileSync(join(cwd, 'keys.json'), '{"keys":[]}');
+    const env = { OLLAMA_BASE_URL: backend.url, KEY_FILE: 'keys.json', HOST: '127.0.0.1' };
+    const { origin } = await startTwo(env, cwd);
+    const made = await askAsOperator(`${origin}/admin/keys`, 'POST', { name: 'alice' });
+    const { id, key } = (await made.json()) as { id: string; key: string };
+    const statuses = async (): Promise<number[]> =>
+      Promise.all(
+        Array.from({ length: 8 }, async () => {
+          const response = await chat(origin, {}, { authorization: `Bearer ${key}` });
+          await response.text();
+          return response.status;
+        }),
+      );
+    await eventually(async () => (await statuses()).every((status) => status === 200));
+    await ask(origin, `/admin/keys/${id}`, 'DELETE');
+    await eventually(async () => (await statuses()).every((status) => status === 401));
   });
 
   it('a second port is shared as well, and a start without it ends', async () => {
