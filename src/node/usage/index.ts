@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import type { Logger } from '../../core/exchange.ts';
 import type { UsageRow, UsageStore } from '../../core/usage.ts';
 import { dayOf } from '../../core/usage-rows.ts';
+import { createFailureLog } from './failure-log.ts';
 import { createUsageReader } from './reader.ts';
 import { nextTidyMs, openDayMs, tidy } from './tidy.ts';
 import { createUsageWriter } from './writer.ts';
@@ -26,18 +27,8 @@ const DAY_MS = 86_400_000;
 export function createUsageFiles({ folder, settings, wallClock, logger }: UsageFilesOptions): UsageStore {
   const writer = createUsageWriter(folder, () => settings().maxFileBytes);
   const reader = createUsageReader(folder);
-  let isFailing = false;
+  const failures = createFailureLog(logger, folder);
   let tidyMs = 0;
-
-  function note(error: unknown): void {
-    const wasFailing = isFailing;
-    isFailing = error !== undefined;
-    if (isFailing && !wasFailing) {
-      logger.warn('the folder of usage cannot be used: counts stay in memory', { folder, error });
-    } else if (wasFailing && !isFailing) {
-      logger.info('the folder of usage can be used again', { folder });
-    }
-  }
 
   async function tidyUp(nowMs: number): Promise<void> {
     tidyMs = nextTidyMs(nowMs);
@@ -53,10 +44,10 @@ export function createUsageFiles({ folder, settings, wallClock, logger }: UsageF
       try {
         if (nowMs >= tidyMs) await tidyUp(nowMs);
         const left = rows.length === 0 ? rows : await writer.write(rows, dayOf(nowMs));
-        if (rows.length > 0) note(left.length > 0 ? new Error('the disk is full') : undefined);
+        if (rows.length > 0) failures.note(left.length > 0 ? new Error('the disk is full') : undefined);
         return left;
       } catch (error) {
-        note(error);
+        failures.note(error);
         return rows;
       }
     },
@@ -65,7 +56,7 @@ export function createUsageFiles({ folder, settings, wallClock, logger }: UsageF
       try {
         return await reader.read(fromDay);
       } catch (error) {
-        note(error);
+        failures.note(error);
         return [] as UsageRow[];
       }
     },

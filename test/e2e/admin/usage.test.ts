@@ -242,7 +242,7 @@ describe('usage', () => {
       expect((await usage(url)).totals.requests).toBe(i);
     }
     const warnings = logs.filter(({ level }) => level === 'warn').map(({ message }) => message);
-    expect(warnings).toEqual(['the folder of usage cannot be used: counts stay in memory']);
+    expect(warnings).toEqual(['usage cannot be kept: counts stay in memory']);
   });
 
   it('is not there when it is not counted', async () => {

@@ -224,7 +224,7 @@ describe('a folder that cannot be used', () => {
     expect(await store.append([])).toEqual([]);
     for (let i = 0; i < 3; i++) expect(await store.append([rowOf()])).toEqual([rowOf()]);
     expect(await store.read(undefined)).toEqual([]);
-    expect(warnings).toEqual(['the folder of usage cannot be used: counts stay in memory']);
+    expect(warnings).toEqual(['usage cannot be kept: counts stay in memory']);
     await rm(folder);
     expect(await store.append([rowOf()])).toEqual([]);
     expect(await total(store)).toBe(1);
