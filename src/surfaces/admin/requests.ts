@@ -104,13 +104,13 @@ const rotateBody = z.strictObject({
 });
 
 export function readRotation(json: string): Rotation {
-  const { graceMs, expires } = validate(rotateBody, parseBody(json));
+  const { graceMs, expires } = checkedBy(rotateBody, parseBody(json));
   return { graceMs, expires };
 }
 
 /** A reader of bodies for a schema that is made elsewhere. */
 export function readerOf<T>(schema: z.ZodType<T>): (json: string) => T {
-  return (json) => validate(schema, parseBody(json));
+  return (json) => checkedBy(schema, parseBody(json));
 }
 
 /** A chat, or `{ "model": … }` alone: undefined for a chat, which its own surface reads. */
