@@ -28,7 +28,8 @@ import { createImageFetcher } from './node/images/index.ts';
 import { createSlots } from './node/images/slots.ts';
 import { createLogger } from './node/logger.ts';
 import { createMetrics, type Metrics } from './node/metrics.ts';
-import { createResolver } from './node/resolve.ts';
+import { createKubernetesEndpoints } from './node/kubernetes/endpoints.ts';
+import { createResolver, lookUpInDns } from './node/resolve.ts';
 import { createSender } from './node/send.ts';
 import { createTimers } from './node/timers.ts';
 import { createTokenDecoder } from './node/tokens.ts';
@@ -88,7 +89,12 @@ export function createDeps(
   const logger = overrides.logger ?? createLogger(first.log);
   const { askAll, join } = isWorker ? joinWorkers(logger) : alone;
   const { send, close: closeSender } = createSender();
-  const resolver = createResolver(logger);
+  const pods = createKubernetesEndpoints(() => config.discovery.kubernetes, {
+    logger,
+    random: Math.random,
+    onChange: () => void resolve(),
+  });
+  const resolver = createResolver(logger, { dns: lookUpInDns, kubernetes: pods.lookUp });
   const downloads = createSlots(() => config.images.maxDownloads);
   const active = new Set<ActiveExchange>();
   const timers = createTimers();
@@ -166,7 +172,10 @@ export function createDeps(
     const given = configured;
     const found = await resolver.resolve(given);
     // A reload in the meantime has its own.
-    if (given === configured) pool.configure(found);
+    if (given !== configured) return;
+    pool.configure(found);
+    const watched = given.filter(({ discovery }) => discovery === 'kubernetes');
+    pods.keepOnly(new Set(watched.map(({ url }) => new URL(url).hostname)));
   }
 
   async function discover(): Promise<void> {
@@ -241,6 +250,7 @@ export function createDeps(
     async close() {
       timers.stop();
       limitsOfClients.close();
+      pods.close();
       closeSender();
       await ledger?.flush();
     },

@@ -27,8 +27,11 @@ export interface BackendAddress {
   readonly url: string;
 }
 
-/** How the servers behind a url are found: as it stands, or one for each address of its host. */
-export const DISCOVERIES = ['none', 'dns'] as const;
+/**
+ * How the servers behind a url are found: as it stands, one for each address of its host, or one for
+ * each pod of the Kubernetes Service that its host names.
+ */
+export const DISCOVERIES = ['none', 'dns', 'kubernetes'] as const;
 export type DiscoveryMode = (typeof DISCOVERIES)[number];
 
 /** One upstream server. */

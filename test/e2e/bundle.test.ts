@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, expect, it } from '@jest/globals';
 import { byPath, PNG, startImageServer } from '../node/images/image-server.ts';
-import { TLS_CERTIFICATE } from '../support/certificate.ts';
+import { TLS_CERTIFICATE, TLS_KEY } from '../support/certificate.ts';
+import { startKubernetes } from '../support/kubernetes-api.ts';
 import { buildProgram, runProgram, type Program } from '../support/program.ts';
 import { saying, type Script } from '../support/scripted-backend.ts';
 import { createSetup } from '../support/setup.ts';
@@ -86,6 +87,27 @@ it('a backend behind https is probed, asked and passed on to', async () => {
   expect(await post(`${origin}/v1/rerank`, { model: 'm' })).toEqual({ status: 200, text: '{"model":"m"}' });
 });
 
+it('the pods of a Service are found, through an API behind https', async () => {
+  const { url, port } = await setup.backend(saying('Hello'));
+  const api = await startKubernetes({ key: TLS_KEY, cert: TLS_CERTIFICATE, ca: TLS_CERTIFICATE });
+  try {
+    api.put('a', { service: 'ollama', pods: [{ address: new URL(url).hostname }], port });
+    const file = join(mkdtempSync(join(tmpdir(), 'gateway-')), 'gateway.yaml');
+    const access = JSON.stringify({ url: api.url, credentialsFolder: api.credentialsFolder });
+    writeFileSync(
+      file,
+      `discovery: { kubernetes: ${access} }\nbackends: [{ name: gpu, kind: ollama, url: 'http://ollama', discovery: kubernetes }]`,
+    );
+    const origin = await start({ GATEWAY_CONFIG: file });
+    const messages = [{ role: 'user', content: 'hi' }];
+    expect(await post(`${origin}/v1/chat/completions`, { model: 'm', messages })).toMatchObject({
+      status: 200,
+    });
+  } finally {
+    await api.close();
+  }
+});
+
 /** Every module that is loaded late, with the test that has the built program load it. */
 const LOADED_LATE: Readonly<Record<string, string>> = {
   'src/cli.ts ./commands/keys/index.ts': 'keys.test.ts: the commands',
@@ -93,6 +115,7 @@ const LOADED_LATE: Readonly<Record<string, string>> = {
   'src/find-fleet.ts ./node/demo/server.ts': 'program.test.ts: the demo answers',
   'src/http/passthrough.ts ./forward.ts': 'what the gateway does not model',
   'src/node/images/index.ts ./fetch.ts': 'an image by URL',
+  'src/node/kubernetes/api.ts node:https': 'the pods of a Service',
   'src/node/limits/memory.ts ./counters.ts': 'shared-limits.test.ts: two workers',
   'src/node/ollama-model.ts ollama/browser': 'all with an Ollama',
   'src/node/redis.ts ./redis-client.ts': 'shared-limits.test.ts: two programs with one Redis',

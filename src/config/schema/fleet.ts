@@ -24,7 +24,9 @@ export const backend = z.strictObject({
   discovery: z
     .enum(DISCOVERIES)
     .default('none')
-    .describe('`dns`: every address of the host is a backend of its own.'),
+    .describe(
+      '`dns`: every address of the host is a backend of its own. `kubernetes`: every pod of the Service that the host names.',
+    ),
   headers: z
     .record(z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/), z.string().regex(/^[\t\x20-\x7e]*$/))
     .default({})
@@ -34,6 +36,20 @@ export const backend = z.strictObject({
 export const discovery = z
   .strictObject({
     intervalMs: whole(100, 86_400_000).default(10_000).describe('Time between two looks for backends.'),
+    kubernetes: z
+      .strictObject({
+        url: z
+          .string()
+          .regex(/^https?:\/\/[^/?#@]+$/)
+          .default('https://kubernetes.default.svc')
+          .describe('Address of the API of Kubernetes, which tells the pods of a Service.'),
+        credentialsFolder: z
+          .string()
+          .min(1)
+          .default('/var/run/secrets/kubernetes.io/serviceaccount')
+          .describe('Where `token`, `ca.crt` and `namespace` of the service account are.'),
+      })
+      .prefault({}),
   })
   .prefault({});
 
