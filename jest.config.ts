@@ -3,9 +3,10 @@ import type { Config } from 'jest';
 
 export default {
   testEnvironment: 'node',
-  // Real model servers are asked by `npm run test:live`, which overrides the second of these.
+  // Real model servers are asked by `npm run test:live`, what is published is built by
+  // `npm run test:release`; both override the second of these.
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '/test/live/'],
+  testPathIgnorePatterns: ['/node_modules/', '/test/live/', '/test/release/'],
   // The second holds the README's table to what tests prove.
   reporters: ['default', '<rootDir>/test/compatibility/reporter.mjs'],
   maxWorkers: 2,
