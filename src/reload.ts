@@ -15,7 +15,7 @@ export interface ReloadOptions {
 }
 
 /** What the process was built with. */
-const FIXED = [
+export const FIXED = [
   ['server', 'host'],
   ['server', 'port'],
   ['server', 'adminHost'],
