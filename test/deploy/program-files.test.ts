@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
-import { buildProgram, PROGRAM_FOLDER } from '../support/program.ts';
+import { buildProgram, programFolder } from '../support/program.ts';
 import { saying } from '../support/scripted-backend.ts';
 import { createSetup } from '../support/setup.ts';
 
@@ -19,11 +19,11 @@ describe('the bundle', () => {
   beforeAll(buildProgram, 60_000);
 
   it('asks for nothing but modules of Node, so that no node_modules are shipped', async () => {
-    const files = readdirSync(PROGRAM_FOLDER, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    const files = readdirSync(programFolder(), { recursive: true, encoding: 'utf8' }).filter((name) =>
       name.endsWith('.js'),
     );
     const { metafile } = await build({
-      entryPoints: files.map((name) => join(PROGRAM_FOLDER, name)),
+      entryPoints: files.map((name) => join(programFolder(), name)),
       outdir: 'nowhere',
       write: false,
       bundle: true,
