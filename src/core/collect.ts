@@ -23,6 +23,8 @@ export function createCollector(
     push(bytes) {
       if (failure) throw failure;
       received += bytes;
+      // Bytes that flow are an answer that has begun, however long it takes to come.
+      converter.hasSpoken = true;
       if (received.length <= maxResponseBytes) return true;
       received = '';
       failure = new GatewayError('upstream_invalid_response', {
@@ -35,7 +37,6 @@ export function createCollector(
       const { bytes, usage } = convert(received as ByteText);
       received = '';
       out = bytes;
-      converter.hasSpoken = true;
       converter.hasFinished = true;
       converter.isDone = true;
       converter.usage = usage;

@@ -145,6 +145,24 @@ it('limits can be a backend’s own, and 0 turns one off', async () => {
   expect((await response).status).toBe(200);
 });
 
+it('an answer in one piece may take its time to come, and not fall silent', async () => {
+  const { backend, called } = await silentBackend();
+  const gateway = await setup.gateway({
+    env: { VLLM_BASE_URL: backend.url, ...LIMITS },
+    isClockStopped: true,
+  });
+  const response = gateway.chat();
+  const call = await called;
+  call.res.setHeader('content-type', 'application/json');
+  for (const piece of ['{"object":"chat.completion",', ' ', ' ', ' ', ' ']) {
+    await call.write(piece);
+    await fetch(`${gateway.url}/health`); // a round trip, after which the gateway has read what was there
+    gateway.advance(600);
+  }
+  gateway.advance(700);
+  expect(await codeOf(await response)).toEqual([504, 'upstream_idle_timeout']);
+});
+
 describe('heartbeats', () => {
   it('keep a silent stream open, before the first token and inside', async () => {
     const { backend, called } = await silentBackend();

@@ -67,10 +67,17 @@ function invalid(param: string, expected: string): never {
 /** Accepts the URL-safe alphabet, line breaks and missing padding. */
 function toStandardBase64(data: string): string | undefined {
   const clean = percentDecoded(data).replace(/\s+/g, '').replace(/-/g, '+').replace(/_/g, '/');
-  const body = clean.replace(/=+$/, '');
+  const body = withoutPadding(clean);
   if (body === '' || body.length % 4 === 1) return undefined;
   const padded = body + '='.repeat((4 - (body.length % 4)) % 4);
   return BASE64.test(padded) ? padded : undefined;
+}
+
+/** An expression would look for the end anew from each of many signs in the middle. */
+function withoutPadding(base64: string): string {
+  let end = base64.length;
+  while (end > 0 && base64[end - 1] === '=') end--;
+  return base64.slice(0, end);
 }
 
 function percentToBase64(data: string): string | undefined {

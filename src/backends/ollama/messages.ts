@@ -24,12 +24,12 @@ export function printMessages(chat: ChatRequest, target: Target, note = ''): str
   const spoken = isRemote(target) && messages.every(isSystem) ? messages.length - 1 : -1;
   const [opening] = messages;
   const noted = note !== '' && opening && isSystem(opening) ? 0 : -1;
-  /** Call id → function name: Ollama's templates want the name with the result. */
-  const callNames = new Map<string, string>();
+  const said: SaidCalls = { names: new Map(), legacyIds: new Map() };
   const printed = messages.map((message, index) => {
-    for (const call of message.tool_calls ?? []) callNames.set(call.id, toolName(call));
-    if (message.role === 'assistant') return printAssistantMessage(message);
-    const ours = toOllamaMessage(message, index, callNames, images);
+    for (const call of message.tool_calls ?? []) said.names.set(call.id, toolName(call));
+    if (message.function_call) said.legacyIds.set(message.function_call.name, legacyId(index));
+    if (message.role === 'assistant') return printAssistantMessage(message, index);
+    const ours = toOllamaMessage(message, index, said, images);
     return JSON.stringify({
       ...ours,
       ...(index === noted && { content: `${ours.content}\n\n${note}` }),
@@ -40,6 +40,18 @@ export function printMessages(chat: ChatRequest, target: Target, note = ''): str
   // Ollama goes on with a last message of the assistant.
   if (prefill !== undefined) printed.push(`{"role":"assistant","content":${decodeUtf8(prefill)}}`);
   return `[${printed.join(',')}]`;
+}
+
+/** The calls up to a message. */
+interface SaidCalls {
+  /** Call id → function name: Ollama's templates want the name with the result. */
+  readonly names: Map<string, string>;
+  /** Function name → the id of its latest call in the older form, which has none of its own. */
+  readonly legacyIds: Map<string, string>;
+}
+
+function legacyId(messageIndex: number): string {
+  return `call_${String(messageIndex)}`;
 }
 
 /** `developer` too: most templates drop that role. */
@@ -61,7 +73,7 @@ function isRemote({ model, upstreamModel }: Target): boolean {
 function toOllamaMessage(
   message: ChatMessage,
   index: number,
-  callNames: ReadonlyMap<string, string>,
+  said: SaidCalls,
   images: Images,
 ): OllamaMessage {
   const content = textOf(message.content);
@@ -70,11 +82,18 @@ function toOllamaMessage(
       const media = mediaOf(message.content, index, images);
       return { role: 'user', content, ...(media.length > 0 && { images: media }) };
     }
-    case 'function':
-      return { role: 'tool', content, ...(message.name && { tool_name: message.name }) };
+    case 'function': {
+      const id = said.legacyIds.get(message.name ?? '');
+      return {
+        role: 'tool',
+        content,
+        ...(message.name && { tool_name: message.name }),
+        ...(id && { tool_call_id: id }),
+      };
+    }
     case 'tool': {
       const id = message.tool_call_id ?? '';
-      const name = message.name ?? callNames.get(id);
+      const name = message.name ?? said.names.get(id);
       return { role: 'tool', content, ...(name && { tool_name: name }), tool_call_id: id };
     }
     default:
@@ -82,10 +101,11 @@ function toOllamaMessage(
   }
 }
 
-function printAssistantMessage(message: ChatMessage): string {
-  const text = textOf(message.content);
+function printAssistantMessage(message: ChatMessage, index: number): string {
+  // Parts of one answer, which no line break divided.
+  const text = textOf(message.content, '');
   const thinking = message.reasoning_content ?? message.reasoning;
-  const calls = callsOf(message);
+  const calls = callsOf(message, index);
   const fields: OllamaMessage = {
     role: 'assistant',
     content: text === '' ? (message.refusal ?? '') : text,
@@ -95,20 +115,22 @@ function printAssistantMessage(message: ChatMessage): string {
   return calls.length === 0 ? printed : `${printed.slice(0, -1)},"tool_calls":[${calls.join(',')}]}`;
 }
 
-function callsOf({ tool_calls: calls, function_call: legacy }: ChatMessage): string[] {
+function callsOf({ tool_calls: calls, function_call: legacy }: ChatMessage, messageIndex: number): string[] {
   const printed = (calls ?? []).map((call, index) =>
     call.type === 'function'
       ? printCall(index, call.function.name, toArguments(call.function.arguments), call.id)
       : printCall(index, call.custom.name, JSON.stringify({ input: call.custom.input }), call.id),
   );
-  if (legacy) printed.push(printCall(printed.length, legacy.name, toArguments(legacy.arguments)));
+  if (legacy) {
+    const id = legacyId(messageIndex);
+    printed.push(printCall(printed.length, legacy.name, toArguments(legacy.arguments), id));
+  }
   return printed;
 }
 
-function printCall(index: number, name: string, argumentsText: string, id?: string): string {
-  const head = id === undefined ? '' : `"id":${JSON.stringify(id)},`;
+function printCall(index: number, name: string, argumentsText: string, id: string): string {
   const called = `"index":${String(index)},"name":${JSON.stringify(name)},"arguments":${argumentsText}`;
-  return `{${head}"function":{${called}}}`;
+  return `{"id":${JSON.stringify(id)},"function":{${called}}}`;
 }
 
 /**
@@ -122,9 +144,9 @@ function toArguments(text: string): string {
   return isJsonObject(value) ? text : `{"value":${text}}`;
 }
 
-function textOf(content: Content): string {
+function textOf(content: Content, separator = '\n'): string {
   if (typeof content === 'string') return content;
   return (content ?? [])
     .flatMap((part) => (part.type === 'text' ? part.text : part.type === 'refusal' ? part.refusal : []))
-    .join('\n');
+    .join(separator);
 }

@@ -85,3 +85,30 @@ describe('a model of Ollama Cloud', () => {
     expect(rolesOf(sent({ messages: [system('a')] }))).toEqual(['system']);
   });
 });
+
+describe('what was said before', () => {
+  it('is one text when an answer came in parts', () => {
+    const part = (text: string): JsonObject => ({ type: 'text', text });
+    const messages = [
+      { role: 'user', content: [part('a'), part('b')] },
+      { role: 'assistant', content: [part('a'), part('b'), { type: 'refusal', refusal: 'c' }] },
+      USER,
+    ];
+    expect(sent({ messages }).map(({ content }) => content)).toEqual(['a\nb', 'abc', 'q']);
+  });
+
+  it('has an id for calls in the older form, and for their results', () => {
+    const call = (city: string): JsonObject => ({
+      role: 'assistant',
+      content: null,
+      function_call: { name: 'weather', arguments: JSON.stringify({ city }) },
+    });
+    const result = { role: 'function', name: 'weather', content: 'sun' };
+    const [, first, firstResult, second, secondResult] = sent({
+      messages: [USER, call('Paris'), result, call('Rome'), result],
+    }) as (Sent & { tool_calls?: { id: string }[]; tool_call_id?: string })[];
+    const ids = [first, second].map((message) => message?.tool_calls?.[0]?.id);
+    expect(new Set(ids).size).toBe(2);
+    expect([firstResult, secondResult].map((message) => message?.tool_call_id)).toEqual(ids);
+  });
+});
