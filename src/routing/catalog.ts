@@ -20,15 +20,19 @@ export function createCatalog({ mayUse, aliases, status, startedAt }: CatalogOpt
   const byName = new Map(aliases.map((alias) => [alias.name, alias]));
   const fixed = createFixedSettings(aliases);
 
+  function resolveName(name: string, backends: readonly BackendStatus[]): Resolution | undefined {
+    const alias = byName.get(name);
+    if (alias) return resolveAlias(alias, backends);
+    return (
+      resolveListed(name, backends, fixed) ??
+      resolveAddress(name, backends, fixed) ??
+      resolveUnlisted(name, backends, fixed)
+    );
+  }
+
   return {
     resolve(name, client) {
-      const backends = status();
-      const resolution = mayUse(client, name)
-        ? (resolveAlias(byName.get(name), backends) ??
-          resolveListed(name, backends, fixed) ??
-          resolveAddress(name, backends, fixed) ??
-          resolveUnlisted(name, backends, fixed))
-        : undefined;
+      const resolution = mayUse(client, name) ? resolveName(name, status()) : undefined;
       if (resolution) return resolution;
       throw new GatewayError('model_not_found', {
         message: `The model \`${name.slice(0, 200)}\` does not exist or you do not have access to it.`,
@@ -50,14 +54,21 @@ export function createCatalog({ mayUse, aliases, status, startedAt }: CatalogOpt
   };
 }
 
-function resolveAlias(alias: Alias | undefined, backends: readonly BackendStatus[]): Resolution | undefined {
-  if (!alias) return undefined;
+/** undefined when nobody has or may have any of its models. A backend that it names may be away, and come back. */
+function resolveAlias(alias: Alias, backends: readonly BackendStatus[]): Resolution | undefined {
   const targets = alias.targets.flatMap(({ backend, model }) =>
-    backends
-      .filter((status) => (backend === undefined ? mayServe(status, model) : isCalled(status, backend)))
-      .map((status) => toTarget(status, model, alias)),
+    (backend === undefined
+      ? serversOf(model, backends)
+      : backends.filter((status) => isCalled(status, backend))
+    ).map((status) => toTarget(status, model, alias)),
   );
-  return { targets, label: alias.name, type: alias.type };
+  const isHopeless = targets.length === 0 && alias.targets.every(({ backend }) => backend === undefined);
+  return isHopeless ? undefined : { targets, label: alias.name, type: alias.type };
+}
+
+function serversOf(model: string, backends: readonly BackendStatus[]): readonly BackendStatus[] {
+  const likely = backends.filter((status) => mayServe(status, model));
+  return likely.length > 0 ? likely : backends.filter(isAsked);
 }
 
 function resolveListed(
@@ -96,21 +107,23 @@ function typeOf(name: string, backends: readonly BackendStatus[], fixed: FixedSe
   return backends.map((status) => fixed(status, name).type).find((type) => type !== undefined);
 }
 
-/**
- * Ollama gains models while it runs, and a backend that has not answered yet may have any: they are
- * asked. The others have said what they have.
- */
 function resolveUnlisted(
   name: string,
   backends: readonly BackendStatus[],
   fixed: FixedSettings,
 ): Resolution | undefined {
-  const asked = backends.filter(
-    (status) => status.backend.kind === 'ollama' || status.discovery === undefined,
-  );
+  const asked = backends.filter(isAsked);
   if (asked.length === 0) return undefined;
   const targets = asked.map((status) => toTarget(status, name, fixed(status, name)));
   return { targets, label: 'other', type: typeOf(name, asked, fixed) };
+}
+
+/**
+ * About models that nobody lists: Ollama gains models while it runs, and a backend that has not
+ * answered yet may have any. The others have said what they have.
+ */
+function isAsked({ backend, discovery }: BackendStatus): boolean {
+  return backend.kind === 'ollama' || discovery === undefined;
 }
 
 function mayServe(status: BackendStatus, model: string): boolean {

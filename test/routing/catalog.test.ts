@@ -106,6 +106,26 @@ describe('an alias', () => {
     expect(targetsOf(catalog, 'fast')).toEqual(['ollama qwen3:8b', 'ollama-2 qwen3:8b']);
     expect(catalog.resolve('fast', ANONYMOUS).label).toBe('fast');
   });
+
+  it('of a model that nobody lists asks those that may have it, or is not found', () => {
+    const aliases = [aliasOf('fast', [{ model: 'just-pulled' }], 1)];
+    expect(targetsOf(catalogOf(aliases), 'fast')).toEqual(['ollama just-pulled', 'ollama-2 just-pulled']);
+    expect(() => catalogOf(aliases, FLEET.slice(2)).resolve('fast', ANONYMOUS)).toThrow(
+      expect.objectContaining({ reason: 'model_not_found' }),
+    );
+  });
+
+  it('of a backend that is away has nobody for now, and exists', () => {
+    const catalog = catalogOf([aliasOf('fast', [{ backend: 'gone', model: 'm' }], 1)]);
+    expect(targetsOf(catalog, 'fast')).toEqual([]);
+  });
+
+  it('that nobody can serve does not become the model of the same name', () => {
+    const aliases = [aliasOf('vllm/odd', [{ model: 'nope' }], 1)];
+    expect(() => catalogOf(aliases, FLEET.slice(2)).resolve('vllm/odd', ANONYMOUS)).toThrow(
+      expect.objectContaining({ reason: 'model_not_found' }),
+    );
+  });
 });
 
 describe('what the operator fixed for a model', () => {
