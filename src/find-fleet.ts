@@ -13,11 +13,11 @@ export interface Fleet {
 }
 
 /** The configured backends; else what answers on this machine; else the demo, but not in production. */
-export async function findFleet({ backends, isProduction, limits }: Config): Promise<Fleet> {
+export async function findFleet({ backends, isProduction, limits, discovery }: Config): Promise<Fleet> {
   if (backends.length > 0) return { backends, isDemo: false };
   const sender = createSender();
   const candidates = LOCAL_CANDIDATES.map((candidate) => toBackend(candidate, limits));
-  const found = await detectBackends(candidates, createDiscover(sender.send));
+  const found = await detectBackends(candidates, createDiscover(sender.send), discovery.searchTimeoutMs);
   sender.close();
   if (found.length > 0) return { backends: found, isDemo: false };
   if (isProduction) {

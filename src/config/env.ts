@@ -90,6 +90,7 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'PROBE_TIMEOUT_MS', path: 'probes.timeoutMs', form: 'number' },
   { name: 'PROBE_DOWN_AFTER', path: 'probes.downAfter', form: 'number' },
   { name: 'DISCOVERY_INTERVAL_MS', path: 'discovery.intervalMs', form: 'number' },
+  { name: 'SEARCH_TIMEOUT_MS', path: 'discovery.searchTimeoutMs', form: 'number' },
 ];
 
 /** Variables that add backends and models instead of setting one value. */

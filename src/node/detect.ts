@@ -10,14 +10,15 @@ export const LOCAL_CANDIDATES: readonly BackendAddress[] = [
   { name: 'llamacpp', kind: 'llamacpp', url: 'http://localhost:8080/v1' },
 ];
 
-/** On the same machine an answer takes a few milliseconds; nobody should wait for those who are not there. */
-const ANSWER_MS = 1000;
-
-/** Those that answer as their kind would. */
-export async function detectBackends(candidates: readonly Backend[], discover: Discover): Promise<Backend[]> {
+/** Those that answer as their kind would, within `timeoutMs`. */
+export async function detectBackends(
+  candidates: readonly Backend[],
+  discover: Discover,
+  timeoutMs: number,
+): Promise<Backend[]> {
   const answers = await Promise.all(
     candidates.map((backend) =>
-      discover(backend, AbortSignal.timeout(ANSWER_MS)).then(
+      discover(backend, AbortSignal.timeout(timeoutMs)).then(
         () => [backend],
         () => [], // not there, or something else on that port
       ),

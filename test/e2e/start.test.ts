@@ -1,14 +1,14 @@
 /** The first second of the program: it serves before it knows what it will serve. */
 
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeAll, expect, it } from '@jest/globals';
 import { LOCAL_CANDIDATES } from '../../src/node/detect.ts';
 import { buildProgram, runProgram, type Program } from '../support/program.ts';
 import { eventually } from '../support/setup.ts';
 
 const running: Program[] = [];
-const listening: Server[] = [];
+const silences: Silence[] = [];
 
 beforeAll(buildProgram, 60_000);
 afterEach(async () => {
@@ -16,29 +16,40 @@ afterEach(async () => {
     program.process.kill('SIGTERM');
     await program.ended;
   }
-  for (const server of listening.splice(0)) server.close();
+  for (const silence of silences.splice(0)) silence.end();
 });
 
-/** Listens, takes connections and says nothing; undefined when the port is taken. */
-async function silence(port: number): Promise<Server | undefined> {
+/** A server that takes connections and says nothing, until it ends them. */
+interface Silence {
+  end(): void;
+}
+
+/** undefined when the port is taken. */
+async function silence(port: number): Promise<Silence | undefined> {
+  const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
-    socket.unref();
+    sockets.add(socket);
   });
   const isOpen = once(server, 'listening').then(() => true);
   const isTaken = once(server, 'error').then(() => false);
   server.listen(port, '127.0.0.1');
   if (!(await Promise.race([isOpen, isTaken]))) return undefined;
-  server.unref();
-  listening.push(server);
-  return server;
+  const begun: Silence = {
+    end() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+  silences.push(begun);
+  return begun;
 }
 
 /** Something on this machine that a search for model servers must wait for; undefined when all ports are taken. */
-async function silenceOnAnyLocalPort(): Promise<Server | undefined> {
+async function silenceOnAnyLocalPort(): Promise<Silence | undefined> {
   for (const { url } of LOCAL_CANDIDATES) {
-    const server = await silence(Number(new URL(url).port));
-    if (server) return server;
+    const begun = await silence(Number(new URL(url).port));
+    if (begun) return begun;
   }
   return undefined;
 }
@@ -58,10 +69,11 @@ async function statusOf(url: string): Promise<number> {
 it.each(['1', '2'])(
   'is alive and not ready while it looks for model servers, and requests for models wait (workers: %s)',
   async (workers) => {
-    if (!(await silenceOnAnyLocalPort())) return;
+    const silent = await silenceOnAnyLocalPort();
+    if (!silent) return;
     const port = await freePort();
     const origin = `http://127.0.0.1:${port}`;
-    const program = runProgram({ PORT: port, WORKERS: workers });
+    const program = runProgram({ PORT: port, WORKERS: workers, SEARCH_TIMEOUT_MS: '60000' });
     running.push(program);
     let screen = '';
     const shown = program.until('curl').then((text) => (screen = text));
@@ -74,6 +86,7 @@ it.each(['1', '2'])(
       { status: 'no backend is up', backends: { up: 0, total: 0 } },
     ]);
     expect(screen).toBe('');
+    silent.end();
 
     const { data } = (await (await models).json()) as { data: unknown[] };
     expect(data.length).toBeGreaterThan(0);
@@ -85,7 +98,7 @@ it.each(['1', '2'])(
 it('ends in the middle of the search when it is told to', async () => {
   if (!(await silenceOnAnyLocalPort())) return;
   const port = await freePort();
-  const program = runProgram({ PORT: port });
+  const program = runProgram({ PORT: port, SEARCH_TIMEOUT_MS: '60000' });
   running.push(program);
   await eventually(async () => (await statusOf(`http://127.0.0.1:${port}/health`)) === 200);
   program.process.kill('SIGTERM');

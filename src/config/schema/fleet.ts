@@ -36,6 +36,9 @@ export const backend = z.strictObject({
 export const discovery = z
   .strictObject({
     intervalMs: whole(100, 86_400_000).default(10_000).describe('Time between two looks for backends.'),
+    searchTimeoutMs: whole(1, 60_000)
+      .default(1000)
+      .describe('How long a model server on this machine may take to answer where no backend is configured.'),
     kubernetes: z
       .strictObject({
         url: z

@@ -28,15 +28,24 @@ function slowly({ token }: Speech): Script {
   };
 }
 
-/** When the backend saw that the request of this client was over. */
-function watchEnds(backend: ScriptedBackend, script: Script): Map<number, number> {
+interface Watched {
+  /** When the backend saw that the request of this client was over. */
+  readonly ends: ReadonlyMap<number, number>;
+  /** Resolves when the backend has the request of this client. */
+  arrival(client: number): Promise<void>;
+}
+
+function watchCalls(backend: ScriptedBackend, script: Script): Watched {
   const ends = new Map<number, number>();
+  const waiting = new Map<number, () => void>();
   backend.script((call) => {
     const [message] = call.body.messages as { content: string }[];
-    void call.closed.then(() => ends.set(Number(message?.content), performance.now()));
+    const client = Number(message?.content);
+    void call.closed.then(() => ends.set(client, performance.now()));
+    waiting.get(client)?.();
     return script(call);
   });
-  return ends;
+  return { ends, arrival: (client) => new Promise((resolve) => void waiting.set(client, resolve)) };
 }
 
 const socketsNow = (): number =>
@@ -45,21 +54,25 @@ const socketsNow = (): number =>
 it.each(SPEECHES)('500 clients of %s that leave leave nothing behind', async (_, speech) => {
   const backend = await setup.backend(() => undefined);
   const gateway = await setup.gateway({ env: { [speech.variable]: backend.url, MAX_CONNECTIONS: '0' } });
-  const ends = watchEnds(backend, slowly(speech));
+  const { ends, arrival } = watchCalls(backend, slowly(speech));
   const random = randomOf(SEED);
   const before = socketsNow() - 2 * backend.openSockets();
   const left = new Map<number, number>();
 
   async function visit(client: number): Promise<void> {
     // Drawn before anything is awaited: the same for the same seed.
-    const [streams, sends, cutsAt, stays, resets] = [random(), random(), random(), random(), random()];
+    const [streams, sends, cutsAt] = [random(), random(), random()];
+    const [waits, stays, resets] = [random(), random(), random()];
     const socket = openSocket(gateway.port);
     const text = printChat({
       stream: streams < 0.5,
       messages: [{ role: 'user', content: String(client) }],
     });
+    const arrived = arrival(client);
     // One in ten leaves while it sends its request.
     socket.write(sends < 0.1 ? text.slice(0, Math.floor(cutsAt * text.length)) : text);
+    // Half of the others are sure to leave while the backend works for them, however slow all is.
+    if (sends >= 0.1 && waits < 0.5) await arrived;
     await sleep(stays * LONGEST_STAY_MS);
     left.set(client, performance.now());
     if (resets < 0.5) socket.destroy();
