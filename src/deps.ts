@@ -1,6 +1,7 @@
 /** The composition root: constructs IO, the ledger's in the file beside it. */
 
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createKeyring } from './admission/keyring.ts';
 import type { AppDeps } from './app.ts';
@@ -41,6 +42,8 @@ import { createProber, type Prober } from './routing/probe.ts';
 const WATCH_TICK_MS = 250;
 
 export interface Deps extends Omit<AppDeps, 'reload'> {
+  /** Of the program. */
+  readonly version: string;
   readonly meter: Metrics & Meter;
   readonly watch: Watch;
   /** The exchanges going on. */
@@ -76,11 +79,14 @@ export interface DepsOverrides {
   readonly logger?: Logger;
 }
 
-/** `backends`: those of the configuration; what is found instead is adopted later. */
+/**
+ * `backends`: those of the configuration; what is found instead is adopted later. `root`: the folder of
+ * package.json and openapi.yaml.
+ */
 export function createDeps(
   first: Config,
   backends: readonly Backend[],
-  openapiPath: URL,
+  root: URL,
   overrides: DepsOverrides = {},
 ): Deps {
   const { now = (): number => performance.now(), wallClock = Date.now } = overrides;
@@ -88,6 +94,7 @@ export function createDeps(
   const newId = (): string => randomUUID().replaceAll('-', '');
   const logger = overrides.logger ?? createLogger(first.log);
   const { askAll, join } = isWorker ? joinWorkers(logger) : alone;
+  const version = versionOf(root);
   const { send, close: closeSender } = createSender();
   const pods = createKubernetesEndpoints(() => config.discovery.kubernetes, {
     logger,
@@ -133,9 +140,11 @@ export function createDeps(
   const metrics = createMetrics({
     status: pool.status,
     active: () => active,
+    keys: () => config.auth.keys.map(({ client }) => client),
     isDraining: () => phase !== 'serving',
     isLimitStoreUp: limitsOfClients.isStoreUp,
     askAll,
+    version,
   });
   const ledger = createLedgerOf(() => config, askAll, logger);
 
@@ -184,6 +193,7 @@ export function createDeps(
   }
 
   return {
+    version,
     current: () => generation,
     pool,
     kinds,
@@ -212,7 +222,7 @@ export function createDeps(
     status: pool.status,
     phase: () => phase,
     search: () => search,
-    readOpenapi: () => readFile(openapiPath, 'utf8'),
+    readOpenapi: () => readFile(new URL('openapi.yaml', root), 'utf8'),
 
     join,
     config: () => config,
@@ -255,6 +265,10 @@ export function createDeps(
       await ledger?.flush();
     },
   };
+}
+
+function versionOf(root: URL): string {
+  return (JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { version: string }).version;
 }
 
 /** Keys of clients may be those of operators as well; without any of an operator there are no endpoints for one. */

@@ -63,7 +63,7 @@ async function main(): Promise<void> {
 
 /** `find`: where nothing is configured. The port is open, and health is told, before it has ended. */
 async function serve(config: Config, find: (config: Config) => Promise<Fleet>): Promise<void> {
-  const deps = createDeps(config, config.backends, new URL('openapi.yaml', ROOT));
+  const deps = createDeps(config, config.backends, ROOT);
   let fleet: Fleet = { backends: config.backends, isDemo: false };
   // A forgotten promise of one request is no reason to cut the streams of all others.
   process.on('unhandledRejection', (error) => {
@@ -187,7 +187,7 @@ function isTerminalGone(): boolean {
 
 function announce(config: Config, deps: Deps, { isDemo }: Fleet, { port, adminPort }: Ports): void {
   const { host, adminHost } = config.server;
-  const { version } = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8')) as { version: string };
+  const { version } = deps;
   if (config.log.format === 'json') {
     const admin = adminPort === undefined ? {} : { adminHost, adminPort };
     deps.logger.info('listening', { version, host, port, ...admin });

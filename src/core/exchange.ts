@@ -53,7 +53,14 @@ export interface ActiveExchange {
 }
 
 /** How a stream ended, for the counter. */
-export type StreamStatus = 'completed' | 'client_aborted' | 'upstream_error' | 'timeout' | 'shutdown';
+export const STREAM_STATUSES = [
+  'completed',
+  'client_aborted',
+  'upstream_error',
+  'timeout',
+  'shutdown',
+] as const;
+export type StreamStatus = (typeof STREAM_STATUSES)[number];
 
 /** `refused`: it was at fault, or no backend was asked. Such a stream has not begun, and is not counted. */
 export type ExchangeStatus = StreamStatus | 'refused';

@@ -66,7 +66,7 @@ export interface GatewayOptions {
 
 /** Nothing is written to the disk unless a test asks for it. */
 const DEFAULTS = { NODE_ENV: 'test', PORT: '0', HOST: '127.0.0.1', USAGE_ENABLED: 'false' };
-const OPENAPI = new URL('../../openapi.yaml', import.meta.url);
+const ROOT = new URL('../../', import.meta.url);
 
 export async function startGateway({
   env = {},
@@ -92,7 +92,7 @@ export async function startGateway({
   const config = load();
   const logs: LogLine[] = [];
   let nowMs = 1000;
-  const deps = createDeps(config, config.backends, OPENAPI, {
+  const deps = createDeps(config, config.backends, ROOT, {
     logger: recordingLogger(logs),
     wallClock,
     ...(isClockStopped && { now: () => nowMs }),

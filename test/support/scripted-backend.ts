@@ -49,6 +49,8 @@ export interface ScriptedOptions {
   readonly models?: readonly string[];
   /** Models that are loaded. */
   readonly resident?: readonly string[];
+  /** vLLM's metrics page. */
+  readonly metricsPage?: string;
   readonly capabilities?: readonly string[];
   /** Ollama's `/api/show` parameters text. */
   readonly parameters?: string;
@@ -65,6 +67,7 @@ export async function startScriptedBackend(
   {
     models = ['m'],
     resident = [],
+    metricsPage = '',
     capabilities = ['completion', 'tools', 'vision', 'thinking'],
     parameters = '',
     described = {},
@@ -83,14 +86,14 @@ export async function startScriptedBackend(
     'GET /api/ps': () => ({ models: resident.map(tagOf) }),
     'POST /api/show': () => ({ capabilities, parameters, details: { family: 'test' }, ...described }),
     'GET /health': () => ({}),
-    'GET /metrics': () => ({}),
+    'GET /metrics': () => metricsPage,
     'GET /v1/models': () => ({
       object: 'list',
       data: models.map((id) => ({ id, object: 'model', created: 1700000000, owned_by: 'test' })),
     }),
   };
 
-  const answer: RequestListener = (req, res) => {
+  const onRequest: RequestListener = (req, res) => {
     const chunks: Buffer[] = [];
     req.on('data', (chunk: Buffer) => chunks.push(chunk));
     req.on('end', () => {
@@ -98,7 +101,9 @@ export async function startScriptedBackend(
       const known = discovery[question];
       if (known) {
         questions.push(question);
-        res.setHeader('content-type', 'application/json').end(JSON.stringify(known()));
+        const answer = known();
+        const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
+        res.setHeader('content-type', 'application/json').end(text);
         return;
       }
       const { remotePort } = req.socket;
@@ -109,8 +114,8 @@ export async function startScriptedBackend(
     });
   };
   const server: Server = isEncrypted
-    ? createTlsServer({ key: TLS_KEY, cert: TLS_CERTIFICATE }, answer)
-    : createServer(answer);
+    ? createTlsServer({ key: TLS_KEY, cert: TLS_CERTIFICATE }, onRequest)
+    : createServer(onRequest);
   server.keepAliveTimeout = 60_000;
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);

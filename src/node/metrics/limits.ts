@@ -2,6 +2,8 @@
 
 import { Counter, Gauge, type Registry } from 'prom-client';
 
+const SORTS = ['requests', 'tokens', 'concurrency', 'budget'];
+
 export interface LimitMetrics {
   /** Somebody was refused; `limit`: requests, tokens, concurrency or budget. */
   limited(limit: string): void;
@@ -18,6 +20,7 @@ export function createLimitMetrics(
     labelNames: ['limit'],
     registers,
   });
+  for (const limit of SORTS) limited.inc({ limit }, 0);
   if (isStoreUp) {
     new Gauge({
       name: 'ai_gateway_limits_store_up',
