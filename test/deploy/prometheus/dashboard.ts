@@ -37,3 +37,8 @@ export const dashboard = JSON.parse(readFileSync(DASHBOARD, 'utf8')) as Dashboar
 
 /** Without the rows, which only have a title. */
 export const panels = dashboard.panels.filter(({ type }) => type !== 'row');
+
+/** PromQL as Grafana sends it when all is chosen. */
+export function asSent(expr: string): string {
+  return expr.replaceAll('$__rate_interval', '1m').replace(/\$(instance|backend|model)\b/g, '.*');
+}
