@@ -1,5 +1,6 @@
 /** Numbers that come from backends, keys and workers, over real sockets. */
 
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { buildProgram, runProgram, type Program } from '../support/program.ts';
 import { saying } from '../support/scripted-backend.ts';
@@ -23,6 +24,20 @@ afterEach(async () => {
 });
 
 describe('the metrics', () => {
+  it('are those of the table in docs/operations.md', async () => {
+    const backend = await setup.backend(saying('x'));
+    // Where nobody listens; one metric is there with Redis only.
+    const env = { OLLAMA_BASE_URL: backend.url, REDIS_URL: 'redis://127.0.0.1:1' };
+    const gateway = await setup.gateway({ env });
+    const page = await (await fetch(`${gateway.url}/metrics`)).text();
+    const typesOf = (text: string, line: RegExp): object =>
+      Object.fromEntries([...text.matchAll(line)].map(([, name = '', type]) => [name, type]));
+    const table = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+    expect(typesOf(page, /^# TYPE ((?:ai|http)_\w+) (\w+)$/gm)).toEqual(
+      typesOf(table, /^\| `((?:ai|http)_\w+)` \| (\w+) \|/gm),
+    );
+  });
+
   it('tell what Ollama holds in memory and how busy vLLM says it is', async () => {
     const ollama = await setup.backend(saying('x'), { resident: ['m', 'n'] });
     const vllm = await setup.backend(saying('x'), { metricsPage: VLLM_PAGE });
