@@ -39,6 +39,17 @@ describeWithPromtool('alerts, by promtool', () => {
   });
 });
 
+describe('recording rules', () => {
+  it('are in the table of docs/observability.md', () => {
+    const text = readFileSync(new URL('../../../docs/observability.md', import.meta.url), 'utf8');
+    const [, table = ''] = text.split('| Recorded |');
+    const records = groups
+      .flatMap(({ rules }) => rules)
+      .flatMap((rule) => ('record' in rule ? rule.record : []));
+    expect([...table.matchAll(/`(job\w*:[\w:]+)`/g)].map(([, name]) => name)).toEqual(records);
+  });
+});
+
 describe('alerts', () => {
   it('are each shown to fire and to keep quiet', () => {
     const shown = (does: string): string[] => [

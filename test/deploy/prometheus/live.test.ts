@@ -110,6 +110,16 @@ describeWithPrometheus('before a Prometheus that scraped a gateway with traffic'
     expect(await unanswered([record])).toEqual([]);
   });
 
+  it('budgets of a day and of a month burn', async () => {
+    const burning = await prometheus.query('job_key_period:ai_gateway_key_budget:burn_rate > 0');
+    expect(burning.map(({ labels: { key, period } }) => [key, period])).toEqual(
+      expect.arrayContaining([
+        ['chat', 'day'],
+        ['chat', 'month'],
+      ]),
+    );
+  });
+
   it.each(alerts)('the alert $alert looks at something', async ({ expr }) => {
     expect(await unanswered([withoutLimits(expr)])).toEqual([]);
   });
