@@ -74,6 +74,15 @@ describe('alerts', () => {
     expect(anchor).toBe(rule.alert.toLowerCase());
   });
 
+  it.each(ALERTS)('$alert speaks of labels that it has', ({ alert, annotations }) => {
+    const spoken = Object.values(annotations)
+      .join()
+      .matchAll(/\$labels\.(\w+)/g);
+    const fired = (CASES[alert] ?? []).flatMap(({ fires }) => fires ?? []);
+    for (const [, label = ''] of spoken)
+      expect(fired.filter((labels) => !labels.includes(`${label}="`))).toEqual([]);
+  });
+
   it('are in the chart as they are beside compose', () => {
     const chart = new URL('../../../helm/node-ai-gateway/files/rules.yml', import.meta.url);
     expect(readFileSync(chart, 'utf8')).toBe(rulesText);
