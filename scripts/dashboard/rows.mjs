@@ -101,9 +101,11 @@ const tokens = [
 const backends = [
   states(
     'Up',
-    'What probes say; up where some instance reaches the backend.',
-    { '{{backend}}': `max by (backend) (ai_gateway_backend_up{${BACKEND}})` },
-    { 0: ['down', 'red'], 1: ['up', 'green'] },
+    'What probes say; up where some instance reaches the backend. Drained: the operator keeps requests from it.',
+    {
+      '{{backend}}': `max by (backend) (ai_gateway_backend_up{${BACKEND}}) * on (backend) (1 + max by (backend) (ai_gateway_backend_drained{${BACKEND}}))`,
+    },
+    { 0: ['down', 'red'], 1: ['up', 'green'], 2: ['drained', 'blue'] },
   ),
   states(
     'Circuit',

@@ -79,7 +79,7 @@ describe('backends', () => {
         circuit: 'open',
         discovery: { models, version: '', resident: ['m', 'n'] },
       }),
-      statusOf('vllm', { discovery: { models, version: '', load } }),
+      statusOf('vllm', { isDrained: true, discovery: { models, version: '', load } }),
       statusOf('old', { discovery: { models, version: '', load: { ...load, cacheUsage: undefined } } }),
       statusOf('new'),
     ];
@@ -103,6 +103,12 @@ describe('backends', () => {
     ]);
     expect(await samples(metrics, 'ai_gateway_backend_in_flight{backend="ollama"}')).toEqual([
       'ai_gateway_backend_in_flight{backend="ollama"} 3',
+    ]);
+    expect(await samples(metrics, 'ai_gateway_backend_drained{')).toEqual([
+      'ai_gateway_backend_drained{backend="ollama"} 0',
+      'ai_gateway_backend_drained{backend="vllm"} 1',
+      'ai_gateway_backend_drained{backend="old"} 0',
+      'ai_gateway_backend_drained{backend="new"} 0',
     ]);
     expect(await samples(metrics, 'ai_gateway_queue_depth{backend="ollama"}')).toEqual([
       'ai_gateway_queue_depth{backend="ollama"} 1',

@@ -29,6 +29,12 @@ const GAUGES: readonly BackendGauge[] = [
     valueOf: ({ isUp }) => (isUp ? 1 : 0),
   },
   {
+    name: 'ai_gateway_backend_drained',
+    help: '1 while the operator keeps requests from the backend.',
+    aggregator: 'max',
+    valueOf: ({ isDrained }) => (isDrained ? 1 : 0),
+  },
+  {
     name: 'ai_gateway_backend_in_flight',
     help: 'Leases now held on the backend.',
     aggregator: 'sum',

@@ -95,7 +95,7 @@ describeWithPrometheus('before a Prometheus that scraped a gateway with traffic'
     expect(up?.value).toBeCloseTo(5 / 6);
     const byBackend = async (title: string): Promise<Readonly<Record<string, number>>> =>
       Object.fromEntries((await show(title)).map(({ labels, value }) => [labels.backend ?? '', value]));
-    expect(await byBackend('Up')).toMatchObject({ steady: 1, narrow: 1, gone: 0 });
+    expect(await byBackend('Up')).toMatchObject({ steady: 1, vllm: 2, narrow: 1, gone: 0 });
     expect(await byBackend('In flight')).toMatchObject({ steady: 1, vllm: 0, narrow: 1 });
     expect(await byBackend('Waiting for a slot')).toMatchObject({ steady: 0, narrow: 1 });
     expect(await byBackend('Slots taken')).toEqual({ narrow: 1 });

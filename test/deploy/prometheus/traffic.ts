@@ -23,7 +23,7 @@ export interface Traffic {
   readonly target: string;
   /** Some of everything. All of it has ended when it resolves. */
   wave(): Promise<void>;
-  /** One stream goes on and one request waits, until all is closed. */
+  /** Two streams go on and one request waits, until all is closed; one backend is drained. */
   hold(): Promise<void>;
   close(): Promise<void>;
 }
@@ -157,6 +157,7 @@ export async function startTraffic(): Promise<Traffic> {
       collectGarbage();
     },
     async hold() {
+      gateway.deps.pool.drain('vllm', true);
       void ask('e');
       void ask('n');
       await eventually(() => gateway.active() === 2);
