@@ -1,10 +1,11 @@
 /** The documents list every setting, with the default that holds. */
 
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import * as z from 'zod';
 import { BACKEND_VARIABLES, VARIABLES } from '../../src/config/env.ts';
-import { loadConfig } from '../../src/config/load.ts';
+import { loadConfig, type Config } from '../../src/config/load.ts';
 import { configSchema, DEFAULT_TIMEOUTS } from '../../src/config/schema.ts';
 import { hashKey } from '../../src/node/hash-key.ts';
 
@@ -74,6 +75,29 @@ describe('the examples', () => {
     ]) {
       expect(example).toMatch(new RegExp(`^#${name}=`, 'm'));
     }
+  });
+
+  it('list every setting with its default, in gateway.example.yaml', () => {
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/example.mjs', '--check'], {
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([0, '']);
+  });
+
+  it('have the defaults as the values of variables', () => {
+    const example = read('.env.example');
+    const shown = VARIABLES.filter(
+      ({ path }) =>
+        // Those of the limits on time are settled for each backend.
+        !path.startsWith('limits.timeouts.') &&
+        SETTINGS.find((setting) => setting.path === path)?.default !== undefined,
+    ).map(({ name }) => [name, new RegExp(`^#${name}=(\\S*)`, 'm').exec(example)?.[1] ?? ''] as const);
+    // Its description tells where each value came from.
+    const load = (env: Readonly<Record<string, string>>): Omit<Config, 'description'> => ({
+      ...loadConfig({ hashKey, env, readFile: read, exists: () => false }),
+      description: undefined,
+    });
+    expect(load(Object.fromEntries(shown))).toEqual(load({}));
   });
 
   it('load', () => {
