@@ -1,20 +1,5 @@
-/** A certificate for localhost, signed by itself, made for tests and used nowhere else. */
+/** A certificate for this machine that is its own authority, for all who need just one. */
 
-export const TLS_KEY = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQggbNweJ5sV+aC4dfG
-e/Kjf8qv9tIZNY5uylqVkRsvCKGhRANCAARbGVAJpGIdIz19fsp/sZ06Ja+HMEIi
-lVuIbg/6TwM3WibByEceT/igIKdjviQt5XnhpSUwUZE0OiHy9kDbhMAb
------END PRIVATE KEY-----
-`;
-export const TLS_CERTIFICATE = `-----BEGIN CERTIFICATE-----
-MIIBmzCCAUGgAwIBAgIUPs/hhuMwe+vjJdy6kVZ7xPpWR+gwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMzA3NDAwMloYDzIxMjYxMDMw
-MDc0MDAyWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAARbGVAJpGIdIz19fsp/sZ06Ja+HMEIilVuIbg/6TwM3WibByEceT/ig
-IKdjviQt5XnhpSUwUZE0OiHy9kDbhMAbo28wbTAdBgNVHQ4EFgQU9fOJgt2E6TFd
-klRChE+Y9iXHs7IwHwYDVR0jBBgwFoAU9fOJgt2E6TFdklRChE+Y9iXHs7IwDwYD
-VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
-zj0EAwIDSAAwRQIhAPdWfE3CNyTovRWC5dRobbPzhD7yycTm4hAIQt4FmbGiAiAg
-mCHrlH8YjGgoWU8Z5GMBt/hWbMBEXO7SSilgnN9LoQ==
------END CERTIFICATE-----
-`;
+import { issueSelfSigned } from './certificate-authority.ts';
+
+export const { cert: TLS_CERTIFICATE, key: TLS_KEY } = issueSelfSigned({ names: ['localhost', '127.0.0.1'] });

@@ -7,7 +7,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, type ServerOptions as TlsOptions } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { TLS_CERTIFICATE, TLS_KEY } from './certificate.ts';
 
@@ -59,6 +59,8 @@ export interface ScriptedOptions {
   readonly port?: number;
   /** With the certificate of certificate.ts. */
   readonly isEncrypted?: boolean;
+  /** Encrypted with these in its place. */
+  readonly tls?: TlsOptions;
 }
 
 /** Speaks the discovery endpoints of Ollama and of OpenAI-compatible servers by itself. */
@@ -72,7 +74,8 @@ export async function startScriptedBackend(
     parameters = '',
     described = {},
     port = 0,
-    isEncrypted = false,
+    tls,
+    isEncrypted = tls !== undefined,
   }: ScriptedOptions = {},
 ): Promise<ScriptedBackend> {
   let current = script;
@@ -114,7 +117,7 @@ export async function startScriptedBackend(
     });
   };
   const server: Server = isEncrypted
-    ? createTlsServer({ key: TLS_KEY, cert: TLS_CERTIFICATE }, onRequest)
+    ? createTlsServer({ key: TLS_KEY, cert: TLS_CERTIFICATE, ...tls }, onRequest)
     : createServer(onRequest);
   server.keepAliveTimeout = 60_000;
   server.on('connection', (socket: Socket) => {
