@@ -14,6 +14,7 @@ import { hashKey } from './node/hash-key.ts';
 import { answerLimitRequests } from './node/limits/cluster.ts';
 import { createMemoryStore } from './node/limits/memory.ts';
 import { createLogger } from './node/logger.ts';
+import { tlsChecks } from './node/tls.ts';
 import { watchFiles, type FileWatch } from './node/watch-files.ts';
 import { createReload } from './reload.ts';
 import { countPorts, createServers, type Ports, type Servers } from './servers.ts';
@@ -48,6 +49,7 @@ function load(): Config {
     },
     exists: existsSync,
     hashKey,
+    tlsChecks,
   });
   const share = process.env[SHARE_VARIABLE];
   return share === undefined ? config : shareConfig(config, JSON.parse(share) as Share);
@@ -72,7 +74,10 @@ async function serve(config: Config, find: (config: Config) => Promise<Fleet>): 
   const reloadOnce = createReload({
     first: config,
     load,
-    apply: (next) => deps.apply(next, next.backends.length > 0 ? next.backends : fleet.backends),
+    async apply(next) {
+      servers.secure(next.server.tls);
+      await deps.apply(next, next.backends.length > 0 ? next.backends : fleet.backends);
+    },
     logger: deps.logger,
     reloaded: deps.meter.reloaded,
   });
@@ -186,18 +191,20 @@ function isTerminalGone(): boolean {
 }
 
 function announce(config: Config, deps: Deps, { isDemo }: Fleet, { port, adminPort }: Ports): void {
-  const { host, adminHost } = config.server;
+  const { host, adminHost, tls } = config.server;
   const { version } = deps;
   if (config.log.format === 'json') {
     const admin = adminPort === undefined ? {} : { adminHost, adminPort };
-    deps.logger.info('listening', { version, host, port, ...admin });
+    deps.logger.info('listening', { version, host, port, isEncrypted: tls !== undefined, ...admin });
     return;
   }
+  const scheme = tls ? 'https' : 'http';
   const isEverywhere = host === '0.0.0.0' || host === '::' || host.startsWith('127.');
   const screen = renderStartupScreen({
     version,
-    origin: `http://${isEverywhere ? 'localhost' : host}:${String(port)}`,
-    adminOrigin: adminPort === undefined ? undefined : `http://${adminHost}:${String(adminPort)}`,
+    origin: `${scheme}://${isEverywhere ? 'localhost' : host}:${String(port)}`,
+    adminOrigin: adminPort === undefined ? undefined : `${scheme}://${adminHost}:${String(adminPort)}`,
+    needsCertificate: tls?.clientCa !== undefined,
     isDemo,
     auth: config.auth,
     backends: deps.status(),

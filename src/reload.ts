@@ -86,5 +86,14 @@ function checkExposure(next: Config, host: string): void {
 function changedOf(before: Config, after: Config): string[] {
   const valueOf = (config: Config, [section, name]: readonly [string, string]): unknown =>
     (config[section as 'server'] as Record<string, unknown>)[name];
-  return FIXED.filter((path) => valueOf(before, path) !== valueOf(after, path)).map((path) => path.join('.'));
+  return [
+    ...FIXED.filter((path) => valueOf(before, path) !== valueOf(after, path)).map((path) => path.join('.')),
+    ...(encryptionOf(before) === encryptionOf(after) ? [] : ['server.tls']),
+  ];
+}
+
+/** Certificates are replaced while all goes on; not whether there are any, and whether clients need one. */
+function encryptionOf({ server: { tls } }: Config): 'none' | 'one-sided' | 'mutual' {
+  if (!tls) return 'none';
+  return tls.clientCa === undefined ? 'one-sided' : 'mutual';
 }

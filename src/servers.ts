@@ -2,13 +2,15 @@
 
 import { createAdminApp, createApp, type AppDeps } from './app.ts';
 import type { Config } from './config/load.ts';
-import { createServer, type Work } from './node/server.ts';
+import type { ServerTls } from './core/tls.ts';
+import { createServer, type GatewayServer, type Work } from './node/server.ts';
 
 export interface Servers {
   /** Rejects when a port is not to be had. */
   listen(): Promise<Ports>;
-  /** As GatewayServer does. */
+  /** As GatewayServer does, both of them. */
   drain(timeoutMs: number): Promise<void>;
+  readonly secure: GatewayServer['secure'];
 }
 
 export interface Ports {
@@ -26,7 +28,9 @@ export function createServers(deps: AppDeps & Work, { server: settings }: Config
   const { host, port, adminHost, adminPort } = settings;
   const isApart = adminPort !== undefined;
   const server = createServer(createApp(deps, isApart), settings, deps);
-  const admin = isApart ? createServer(createAdminApp(deps), settings, deps) : undefined;
+  const admin = isApart
+    ? createServer(createAdminApp(deps), { ...settings, tls: withoutClients(settings.tls) }, deps)
+    : undefined;
 
   return {
     async listen() {
@@ -37,5 +41,14 @@ export function createServers(deps: AppDeps & Work, { server: settings }: Config
     async drain(timeoutMs) {
       await Promise.all([server.drain(timeoutMs), admin?.drain(timeoutMs)]);
     },
+    secure(tls) {
+      server.secure(tls);
+      admin?.secure(withoutClients(tls));
+    },
   };
+}
+
+/** Probes of Kubernetes have no certificate to show; the operator has a key, and a network of his own. */
+function withoutClients(tls: ServerTls | undefined): ServerTls | undefined {
+  return tls && { ...tls, clientCa: undefined };
 }

@@ -6,10 +6,12 @@ import type { BackendStatus, ListedModel } from './core/fleet.ts';
 
 export interface StartupFacts {
   readonly version: string;
-  /** Where clients on this machine reach it: `http://localhost:3000`. */
+  /** Where clients on this machine reach it: `http://localhost:3000`, or https. */
   readonly origin: string;
   /** Where the operator's endpoints are, if not there. */
   readonly adminOrigin: string | undefined;
+  /** Clients show a certificate of their own. */
+  readonly needsCertificate: boolean;
   readonly isDemo: boolean;
   readonly auth: Auth;
   readonly backends: readonly BackendStatus[];
@@ -36,7 +38,7 @@ export function renderStartupScreen(facts: StartupFacts): string {
     '',
     '  Try it:',
     '',
-    curl(origin, keyToTry(auth), model),
+    curl(facts, keyToTry(auth), model),
     '',
   ].join('\n');
 }
@@ -82,7 +84,7 @@ function pickModel(models: readonly ListedModel[]): string {
 }
 
 /** Streams when pasted into any shell: the JSON holds no single quote. */
-function curl(origin: string, key: string, model: string): string {
+function curl({ origin, needsCertificate }: StartupFacts, key: string, model: string): string {
   const body = JSON.stringify({
     model,
     stream: true,
@@ -90,6 +92,7 @@ function curl(origin: string, key: string, model: string): string {
   }).replace(/'/g, '\\u0027');
   return [
     `  curl -N ${origin}/v1/chat/completions`,
+    ...(needsCertificate ? ['--cert client.pem --key client.key'] : []),
     `-H "Authorization: Bearer ${key}"`,
     '-H "Content-Type: application/json"',
     `-d '${body}'`,

@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { loadConfig } from '../src/config/load.ts';
 import { hashKey } from '../src/node/hash-key.ts';
+import { tlsChecks } from '../src/node/tls.ts';
 import { portionOf, shareConfig, shareOf, workersOf } from '../src/shares.ts';
 
 const FILE = `
@@ -13,7 +14,7 @@ backends:
   - { name: a, kind: ollama, url: "http://a", maxConcurrency: 3, queue: 1 }
   - { name: b, kind: vllm, url: "http://b", maxConcurrency: 0, queue: 0 }`;
 
-const config = loadConfig({ env: {}, readFile: () => FILE, exists: () => true, hashKey });
+const config = loadConfig({ env: {}, readFile: () => FILE, exists: () => true, hashKey, tlsChecks });
 
 /** The sum of a number over the configurations of all workers. */
 function sumOver(workers: number, pick: (own: typeof config) => number): number {

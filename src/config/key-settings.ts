@@ -26,7 +26,11 @@ const schema = z.object({
 const NAMES_OF_ENVIRONMENT = /^(admin|default|key-\d+)$/;
 
 /** Throws ConfigError. Variables that are set for the gateway alone may be missing here. */
-export function loadKeySettings({ env, readFile, exists }: Omit<ConfigSources, 'hashKey'>): KeySettings {
+export function loadKeySettings({
+  env,
+  readFile,
+  exists,
+}: Pick<ConfigSources, 'env' | 'readFile' | 'exists'>): KeySettings {
   const fromEnv = readEnv(env, readFile);
   const file = openFile(env, readFile, exists);
   if (!file.isReadable) throw new ConfigError(file.faults);

@@ -3,6 +3,7 @@
 import type { HashKey } from '../core/api-key.ts';
 import { isJsonObject } from '../core/json.ts';
 import type { Alias, Backend, BackendAddress, KindName } from '../core/fleet.ts';
+import type { ServerTls, TlsChecks } from '../core/tls.ts';
 import { describeConfig, type ConfigDescription } from './describe.ts';
 import { readEnv, type Env, type EnvSettings, type ReadFile } from './env.ts';
 import { ConfigError } from './fault.ts';
@@ -11,9 +12,14 @@ import { readConfigFile, type ConfigFile } from './file.ts';
 import { readKeys, type Auth } from './keys.ts';
 import { configSchema, DEFAULT_TIMEOUTS, type Settings } from './schema.ts';
 import { auth as authSchema } from './schema/auth.ts';
+import { readTls, type Tls } from './tls.ts';
 
 export interface Config extends Omit<Settings, 'server' | 'auth' | 'log' | 'backends' | 'models'> {
-  readonly server: Settings['server'] & { readonly host: string };
+  readonly server: Omit<Settings['server'], 'tls'> & {
+    readonly host: string;
+    /** undefined: plain HTTP. */
+    readonly tls: ServerTls | undefined;
+  };
   readonly auth: Auth;
   readonly log: { readonly level: Settings['log']['level']; readonly format: 'json' | 'pretty' };
   readonly isProduction: boolean;
@@ -28,13 +34,14 @@ export interface ConfigSources {
   readonly readFile: ReadFile;
   readonly exists: (path: string) => boolean;
   readonly hashKey: HashKey;
+  readonly tlsChecks: TlsChecks;
 }
 
 /** Used when it exists and `GATEWAY_CONFIG` does not name another. */
 export const DEFAULT_CONFIG_FILE = 'gateway.yaml';
 
 /** Throws ConfigError. */
-export function loadConfig({ env, readFile, exists, hashKey }: ConfigSources): Config {
+export function loadConfig({ env, readFile, exists, hashKey, tlsChecks }: ConfigSources): Config {
   const fromEnv = readEnv(env, readFile);
   const file = openFile(env, readFile, exists);
   const raw = merge(file.values, fromEnv);
@@ -42,18 +49,20 @@ export function loadConfig({ env, readFile, exists, hashKey }: ConfigSources): C
   const result = configSchema.safeParse(raw, { reportInput: true });
   const settings = authSchema.safeParse(isJsonObject(raw) ? raw.auth : undefined);
   const keys = settings.success ? readKeys(settings.data, { readFile, hashKey, locate }) : undefined;
+  const tls = readTls(raw, { readFile, checks: tlsChecks, locate });
   const known = [...fromEnv.faults, ...file.faults];
   const places = new Set(known.map(({ where }) => where));
   const found = [
     ...(result.error?.issues ?? []).flatMap((issue) => toFaults(issue, locate)),
     ...crossFaults(raw, locate),
     ...(keys?.faults ?? []),
+    ...tls.faults,
   ];
   // What a value without its variable is complained of follows from that.
   const faults = [...known, ...found.filter(({ where }) => !places.has(where))];
   if (faults.length > 0 || !result.success || !keys) throw new ConfigError(faults);
   const config = {
-    ...toConfig(result.data, keys.auth, env),
+    ...toConfig(result.data, keys.auth, tls, env),
     description: describeConfig(result.data, raw, locate),
   };
   checkExposure(config, locate);
@@ -108,16 +117,19 @@ function setAt(
   }
 }
 
-function toConfig(settings: Settings, auth: Auth, env: Env): Omit<Config, 'description'> {
+function toConfig(settings: Settings, auth: Auth, tls: Tls, env: Env): Omit<Config, 'description'> {
   const { server, log, backends, models, ...rest } = settings;
   const isProduction = env.NODE_ENV === 'production';
   return {
     ...rest,
     auth,
     isProduction,
-    server: { ...server, host: server.host ?? (auth.isOpen ? '127.0.0.1' : '0.0.0.0') },
+    server: { ...server, tls: tls.server, host: server.host ?? (auth.isOpen ? '127.0.0.1' : '0.0.0.0') },
     log: { level: log.level, format: log.format ?? (isProduction ? 'json' : 'pretty') },
-    backends: backends.map((backend) => toBackend(backend, settings.limits)),
+    backends: backends.map((backend, i) => ({
+      ...toBackend(backend, settings.limits),
+      tls: tls.backends[i],
+    })),
     aliases: Object.entries(models).map(
       ([name, { targets, type, options, requestOptions, completionTemplate }]) => ({
         name,
@@ -135,7 +147,7 @@ type PartialTimeouts = Settings['limits']['timeouts'];
 
 /** A backend with all its defaults, also for one that was found and not configured. */
 export function toBackend(
-  settings: BackendAddress & Partial<Settings['backends'][number]>,
+  settings: BackendAddress & Partial<Omit<Settings['backends'][number], 'tls'>>,
   limits: Pick<Settings['limits'], 'timeouts' | 'maxConcurrency' | 'queue'>,
 ): Backend {
   const { name, kind, url, apiKey, weight = 1, discovery = 'none', headers = {} } = settings;

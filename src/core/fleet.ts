@@ -4,6 +4,7 @@ import type { Client } from './client.ts';
 import type { GatewayError } from './errors.ts';
 import type { JsonObject } from './json.ts';
 import type { Outlook } from './outlook.ts';
+import type { BackendTls } from './tls.ts';
 
 export const KINDS = ['ollama', 'vllm', 'openai', 'llamacpp', 'lmstudio'] as const;
 
@@ -41,6 +42,8 @@ export interface Backend extends BackendAddress {
   /** Origin and base path without a trailing slash, e.g. `http://localhost:8000/v1`. */
   readonly url: string;
   readonly apiKey?: string | undefined;
+  /** Of a url with https; undefined: as the machine has it. */
+  readonly tls?: BackendTls | undefined;
   readonly headers: Readonly<Record<string, string>>;
   /** Relative capacity; 0 takes no traffic. */
   readonly weight: number;

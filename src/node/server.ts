@@ -1,16 +1,12 @@
 /** Listens, keeps slow and odd clients in bounds, and stops without cutting what is going on. */
 
-import {
-  createServer as createHttpServer,
-  IncomingMessage,
-  ServerResponse,
-  type Server,
-  type ServerOptions,
-} from 'node:http';
+import { IncomingMessage, ServerResponse, type Server, type ServerOptions } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Express } from 'express';
 import { GatewayError } from '../core/errors.ts';
-import type { ActiveExchange } from '../core/exchange.ts';
+import type { ActiveExchange, Logger } from '../core/exchange.ts';
+import type { ServerTls } from '../core/tls.ts';
+import { createListener, type Listener } from './listener.ts';
 import { continueWhenRead, limitUnread, UNREAD_LIMITS } from './unread.ts';
 
 const BACKLOG = 4096;
@@ -25,6 +21,8 @@ const DRAIN_POLL_MS = 20;
 const LAST_WORDS_MS = 200;
 
 export interface ServerSettings {
+  /** undefined: plain HTTP. */
+  readonly tls?: ServerTls | undefined;
   /** 0: no limit. */
   readonly maxConnections: number;
   readonly maxHeaderBytes: number;
@@ -41,6 +39,7 @@ export interface Work {
   readonly active: () => Iterable<ActiveExchange>;
   /** Some backend works for a request, also for one that is passed on raw. */
   readonly isBusy: () => boolean;
+  readonly logger: Logger;
 }
 
 export interface GatewayServer {
@@ -51,10 +50,17 @@ export interface GatewayServer {
    * open, so that who still comes hears from the app that nothing new is taken.
    */
   drain(timeoutMs: number): Promise<void>;
+  /** As Listener does. */
+  readonly secure: Listener['secure'];
 }
 
 export function createServer(app: Express, settings: ServerSettings, work: Work): GatewayServer {
-  const server = createHttpServer({ ...toOptions(settings), ...prototypeTrick(app) }, app);
+  const { server, secure } = createListener(
+    app,
+    { ...toOptions(settings), ...prototypeTrick(app) },
+    settings.tls,
+    work.logger,
+  );
   server.maxHeadersCount = MAX_HEADERS;
   if (settings.maxConnections > 0) server.maxConnections = settings.maxConnections;
   server.on('clientError', refuse);
@@ -66,6 +72,7 @@ export function createServer(app: Express, settings: ServerSettings, work: Work)
   });
 
   return {
+    secure,
     listen: (port, host) => listen(server, port, host),
 
     async drain(timeoutMs) {
@@ -86,7 +93,7 @@ export function createServer(app: Express, settings: ServerSettings, work: Work)
   };
 }
 
-function toOptions(settings: ServerSettings): ServerOptions {
+function toOptions(settings: ServerSettings): ServerOptions & { readonly headersTimeout: number } {
   const { headersTimeoutMs, requestTimeoutMs } = settings;
   return {
     noDelay: true,
@@ -139,15 +146,18 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     message: 'The request was not complete in time.',
   },
 };
+/** Of a handshake that failed, or of a broken record: nobody could read an answer. */
+const TLS_ERROR = /^ERR_(SSL|TLS)_/;
 const NO_HTTP: Refusal = { status: '400 Bad Request', message: 'The request is no valid HTTP.' };
 
 /** In OpenAI's form, for SDKs that show it; then the connection is closed, whatever follows on it. */
 function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering(socket)) {
+  const { code = '' } = error;
+  if (code === 'ECONNRESET' || TLS_ERROR.test(code) || !socket.writable || isAnswering(socket)) {
     socket.destroy();
     return;
   }
-  const { status, message } = REFUSALS[error.code ?? ''] ?? NO_HTTP;
+  const { status, message } = REFUSALS[code] ?? NO_HTTP;
   const body = JSON.stringify({
     error: { message, type: 'invalid_request_error', param: null, code: null },
   });

@@ -8,6 +8,7 @@ import { BACKEND_VARIABLES, VARIABLES } from '../../src/config/env.ts';
 import { loadConfig, type Config } from '../../src/config/load.ts';
 import { configSchema, DEFAULT_TIMEOUTS } from '../../src/config/schema.ts';
 import { hashKey } from '../../src/node/hash-key.ts';
+import { tlsChecks } from '../../src/node/tls.ts';
 
 const read = (name: string): string => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
 
@@ -103,6 +104,7 @@ describe('the examples', () => {
   it('load', () => {
     const config = loadConfig({
       hashKey,
+      tlsChecks,
       env: { GATEWAY_CONFIG: 'gateway.example.yaml' },
       readFile: read,
       exists: () => true,

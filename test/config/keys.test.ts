@@ -7,6 +7,7 @@ import { loadConfig, type Config } from '../../src/config/load.ts';
 import { printKey } from '../../src/core/api-key.ts';
 import { NO_LIMITS } from '../../src/core/client.ts';
 import { hashKey } from '../../src/node/hash-key.ts';
+import { tlsChecks } from '../../src/node/tls.ts';
 
 const KEY = 'a-key-of-at-least-thirty-two-characters';
 const SECRET = 'a-secret-of-at-least-thirty-two-characters';
@@ -22,6 +23,7 @@ function load(file: string, env: Readonly<Record<string, string>> = {}, keyFile?
       return text;
     },
     hashKey,
+    tlsChecks,
   });
 }
 

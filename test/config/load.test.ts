@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ConfigError, type Fault } from '../../src/config/fault.ts';
 import { loadConfig, type Config } from '../../src/config/load.ts';
 import { hashKey } from '../../src/node/hash-key.ts';
+import { tlsChecks } from '../../src/node/tls.ts';
 
 const KEY = 'k'.repeat(32);
 
@@ -14,6 +15,7 @@ function load(
 ): Config {
   return loadConfig({
     hashKey,
+    tlsChecks,
     env,
     exists: (path) => path === 'gateway.yaml' && file !== '',
     readFile: (path) => {

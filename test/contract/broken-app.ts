@@ -17,7 +17,11 @@ export async function startBrokenApp(
     readOpenapi: fail,
     metrics: { path: '/metrics', render: fail },
   });
-  const server = createServer(app, SERVER_SETTINGS, { active: () => [], isBusy: () => false });
+  const server = createServer(app, SERVER_SETTINGS, {
+    active: () => [],
+    isBusy: () => false,
+    logger: deps.logger,
+  });
   const port = await server.listen(0, '127.0.0.1');
   return { url: `http://127.0.0.1:${String(port)}`, close: () => server.drain(0) };
 }

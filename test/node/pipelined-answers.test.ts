@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import express, { type Response } from 'express';
 import { expect, it } from '@jest/globals';
+import { createLogger } from '../../src/node/logger.ts';
 import { createServer } from '../../src/node/server.ts';
 import { SERVER_SETTINGS } from '../support/fleet.ts';
 import { eventually } from '../support/setup.ts';
@@ -18,7 +19,8 @@ it('tells answers in line that their client has left, without a limit, and goes 
     waiting.push(res);
     res.on('close', () => closed.push(res));
   });
-  const server = createServer(app, SERVER_SETTINGS, { active: () => [], isBusy: () => false });
+  const logger = createLogger({ level: 'error', format: 'json' });
+  const server = createServer(app, SERVER_SETTINGS, { active: () => [], isBusy: () => false, logger });
   const client = openWireClient(await server.listen(0, '127.0.0.1'));
   const listeners = (): number =>
     [...sockets].reduce((sum, socket) => sum + socket.listenerCount('close'), 0);

@@ -9,6 +9,7 @@ import type { Logger } from '../../src/core/exchange.ts';
 import { createDeps, type Deps } from '../../src/deps.ts';
 import type { ReloadResult } from '../../src/http/admin/reload.ts';
 import { hashKey } from '../../src/node/hash-key.ts';
+import { tlsChecks } from '../../src/node/tls.ts';
 import { createReload } from '../../src/reload.ts';
 import { createServers } from '../../src/servers.ts';
 
@@ -19,7 +20,7 @@ export interface LogLine {
 }
 
 export interface TestGateway {
-  /** `http://127.0.0.1:<port>` */
+  /** `http://127.0.0.1:<port>`, or `https://…` with a certificate */
   readonly url: string;
   /** The same, unless the operator has a port of his own. */
   readonly adminUrl: string;
@@ -80,6 +81,7 @@ export async function startGateway({
   const load = (): Config =>
     loadConfig({
       hashKey,
+      tlsChecks,
       env: { ...DEFAULTS, ...env, GATEWAY_CONFIG: 'gateway.yaml' },
       readFile: (path) => {
         const text = texts.get(path);
@@ -100,7 +102,10 @@ export async function startGateway({
   const reload = createReload({
     first: config,
     load,
-    apply: (next) => deps.apply(next, next.backends),
+    async apply(next) {
+      servers.secure(next.server.tls);
+      await deps.apply(next, next.backends);
+    },
     logger: deps.logger,
     reloaded: deps.meter.reloaded,
   });
@@ -108,10 +113,11 @@ export async function startGateway({
   const { port, adminPort = port } = await servers.listen();
   await deps.discover();
   if (!isClockStopped) deps.start();
-  const url = `http://127.0.0.1:${String(port)}`;
+  const scheme = config.server.tls ? 'https' : 'http';
+  const url = `${scheme}://127.0.0.1:${String(port)}`;
   return {
     url,
-    adminUrl: `http://127.0.0.1:${String(adminPort)}`,
+    adminUrl: `${scheme}://127.0.0.1:${String(adminPort)}`,
     port,
     deps,
     logs,

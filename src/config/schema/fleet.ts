@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { DISCOVERIES, KINDS, MODEL_TYPES } from '../../core/fleet.ts';
 import { whole } from './forms.ts';
 import { timeouts } from './limits.ts';
+import { backendTls } from './tls.ts';
 
 export const backend = z.strictObject({
   name: z
@@ -13,6 +14,7 @@ export const backend = z.strictObject({
   kind: z.enum(KINDS).describe('What the server speaks.'),
   url: z.string().describe('Its base URL; `/v1` is added for the OpenAI kinds when there is no path.'),
   apiKey: z.string().min(1).optional().describe('Sent to the backend as a Bearer token.'),
+  tls: backendTls,
   weight: z.number().min(0).max(1000).default(1).describe('Relative capacity; 0 takes no traffic.'),
   maxConcurrency: whole(0, 1_000_000)
     .optional()

@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 import { bytes, DAY_MS, limitMs, milliseconds, whole } from './forms.ts';
+import { serverTls } from './tls.ts';
 
 export const server = z
   .strictObject({
@@ -11,6 +12,7 @@ export const server = z
       .optional()
       .describe("A port of its own for the operator's endpoints and metrics; 0: any free one."),
     adminHost: z.string().min(1).default('127.0.0.1').describe('Address of that port.'),
+    tls: serverTls,
     workers: z
       .union([whole(1, 256), z.literal('auto')], { error: "expected a number from 1 to 256, or 'auto'" })
       .default(1)
