@@ -4,21 +4,21 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Backend } from '../core/fleet.ts';
 import { lookupOf } from './lookup.ts';
+import { MACHINES_OWN, toConnectionOptions } from './tls.ts';
 
 /** uvicorn closes idle connections after 5 s: ours must be gone before, or we pick a dying one. */
 const IDLE_CONNECTION_MS = 4000;
 
-/** `ca`: PEM; replaces the machine's own authorities for `https://` backends. */
-export function createAgents(ca?: string): (backend: Backend) => HttpAgent {
+export function createAgents(): (backend: Backend) => HttpAgent {
   const agents = new WeakMap<Backend, HttpAgent>();
   return (backend) => {
-    const agent = agents.get(backend) ?? createAgent(backend, ca);
+    const agent = agents.get(backend) ?? createAgent(backend);
     agents.set(backend, agent);
     return agent;
   };
 }
 
-function createAgent({ url, address }: Backend, ca: string | undefined): HttpAgent {
+function createAgent({ url, address, tls = MACHINES_OWN }: Backend): HttpAgent {
   const options = {
     keepAlive: true,
     timeout: IDLE_CONNECTION_MS,
@@ -27,5 +27,5 @@ function createAgent({ url, address }: Backend, ca: string | undefined): HttpAge
     ...(address !== undefined && { lookup: lookupOf(address) }),
   };
   if (!url.startsWith('https:')) return new HttpAgent(options);
-  return new HttpsAgent({ ...options, ...(ca !== undefined && { ca }) });
+  return new HttpsAgent({ ...options, ...toConnectionOptions(tls) });
 }

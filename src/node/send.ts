@@ -41,10 +41,11 @@ export function createSender(): Sender {
     return route;
   }
 
-  function transportOf({ url, address, timeouts: { connectMs } }: Backend): Transport {
+  function transportOf({ url, address, tls, timeouts: { connectMs } }: Backend): Transport {
     const { origin } = new URL(url);
-    const key = [origin, address, connectMs].join(' ');
-    const transport = transports.get(key) ?? createTransport({ origin: new URL(origin), address, connectMs });
+    const key = JSON.stringify([origin, address, connectMs, tls]);
+    const transport =
+      transports.get(key) ?? createTransport({ origin: new URL(origin), address, connectMs, tls });
     transports.set(key, transport);
     return transport;
   }

@@ -1,6 +1,7 @@
 /** What a client for upstream connections must do, and the failures that all of them share. */
 
 import { GatewayError } from '../core/errors.ts';
+import type { BackendTls } from '../core/tls.ts';
 import type { UpstreamResponse } from '../core/upstream.ts';
 
 export interface WireRequest {
@@ -16,6 +17,7 @@ export interface Address {
   readonly origin: URL;
   /** Connected to in place of the origin's host, which is still asked for. */
   readonly address: string | undefined;
+  readonly tls?: BackendTls | undefined;
   readonly connectMs: number;
 }
 

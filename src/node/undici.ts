@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { buildConnector, Client } from 'undici';
 import type { UpstreamResponse } from '../core/upstream.ts';
 import { lookupOf } from './lookup.ts';
+import { MACHINES_OWN, toConnectionOptions } from './tls.ts';
 import {
   STALE_WITHIN_MS,
   StaleConnectionError,
@@ -16,11 +17,6 @@ import { createAnswer } from './undici-answer.ts';
 const IDLE_CONNECTION_MS = 4000;
 const MAX_IDLE_CONNECTIONS = 1024;
 
-export interface TlsOptions {
-  /** PEM; replaces the machine's own authorities. */
-  readonly ca?: string;
-}
-
 /** What is put into one of undici's pools cannot be told from what is new, and not be avoided either. */
 interface Connection {
   readonly client: Client;
@@ -28,17 +24,20 @@ interface Connection {
   socket: Socket | undefined;
 }
 
-export function createUndiciTransport(
-  { origin, address, connectMs }: Address,
-  tls: TlsOptions = {},
-): Transport {
+export function createUndiciTransport({
+  origin,
+  address,
+  connectMs,
+  tls = MACHINES_OWN,
+}: Address): Transport {
   /** Last in, first out: the others grow old and close. */
   const idle: Connection[] = [];
   // One for all: they share the sessions of TLS.
   const connect = buildConnector({
     timeout: connectMs,
+    // The name that the certificate must hold stays the url's.
     ...(address !== undefined && { lookup: lookupOf(address) }),
-    ...tls,
+    ...toConnectionOptions(tls),
   });
 
   function open(): Connection {

@@ -128,21 +128,21 @@ interface GatewayOptions {
   readonly aliases?: readonly Pick<Alias, 'name' | 'targets'>[];
   readonly keys?: readonly string[];
   readonly bodyLimitBytes?: number;
-  readonly ca?: string;
 }
 
 async function startGateway(
   configured: readonly Configured[],
-  { aliases = [], keys = [], bodyLimitBytes = MB, ca }: GatewayOptions = {},
+  { aliases = [], keys = [], bodyLimitBytes = MB }: GatewayOptions = {},
 ): Promise<Gateway> {
   let nowMs = 1000;
   let ids = 0;
   const now = (): number => nowMs;
   const logs: JsonObject[] = [];
   const routes: string[] = [];
-  const backends = configured.map(({ kind = 'openai', maxConcurrency = 0, ...rest }, i) =>
-    toBackend({ name: `${kind}-${String(i)}`, kind, maxConcurrency, ...rest }, NO_LIMITS),
-  );
+  const backends = configured.map(({ kind = 'openai', maxConcurrency = 0, tls, ...rest }, i) => ({
+    ...toBackend({ name: `${kind}-${String(i)}`, kind, maxConcurrency, ...rest }, NO_LIMITS),
+    tls,
+  }));
   const watch = createWatch(now, () => 0);
   const pool = createPool(backends, { settings: () => POOL_SETTINGS, now, random: () => 0 });
   configured.forEach(({ models }, i) => {
@@ -210,12 +210,12 @@ async function startGateway(
   const meter = { passed: (): undefined => undefined };
   app.all(
     '/v1/*path',
-    passthrough({ pool, kinds, watch, now, meter, track: () => () => undefined, agentOf: createAgents(ca) }),
+    passthrough({ pool, kinds, watch, now, meter, track: () => () => undefined, agentOf: createAgents() }),
   );
   app.use(notFound);
   app.use(errors({ errorBody }, logger));
 
-  const server = createServer(app, SERVER_SETTINGS, { active: () => [], isBusy: () => false });
+  const server = createServer(app, SERVER_SETTINGS, { active: () => [], isBusy: () => false, logger });
   const port = await server.listen(0, '127.0.0.1');
   const inFlight = (): number => pool.status().reduce((sum, status) => sum + status.inFlight, 0);
   closers.push(async () => {
@@ -1184,7 +1184,9 @@ describe('a backend behind TLS', () => {
 
   it('is asked when its certificate holds', async () => {
     const { url } = await startTls();
-    const gateway = await startGateway([{ url, apiKey: 'backend-key' }], { ca: TLS_CERTIFICATE });
+    const gateway = await startGateway([
+      { url, apiKey: 'backend-key', tls: { ca: TLS_CERTIFICATE, identity: undefined } },
+    ]);
     for (let i = 0; i < 2; i++) {
       const echoed = (await (await post(`${gateway.url}/v1/moderations`, { input: 'x' })).json()) as Echoed;
       expect(echoed.body).toBe('{"input":"x"}');

@@ -91,7 +91,8 @@ async function startPeer(isSecure: boolean, answer: (arrival: Arrival) => void):
 function transportTo(isSecure: boolean, port: number, connectMs = 5000): Transport {
   const origin = new URL(`${isSecure ? 'https' : 'http'}://localhost:${String(port)}`);
   const address = { origin, address: '127.0.0.1', connectMs };
-  return isSecure ? createUndiciTransport(address, { ca: TLS_CERTIFICATE }) : createHttp1Transport(address);
+  const tls = { ca: TLS_CERTIFICATE, identity: undefined };
+  return isSecure ? createUndiciTransport({ ...address, tls }) : createHttp1Transport(address);
 }
 
 function bodyOf({ body }: UpstreamResponse): Promise<string> {
