@@ -4,7 +4,8 @@ import { connect as connectTcp } from 'node:net';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { describe, expect, it } from '@jest/globals';
 import OpenAI from 'openai';
-import { createAuthority, type Identity } from '../../support/certificate-authority.ts';
+import { Agent, fetch as undiciFetch } from 'undici';
+import { createAuthority, encryptKey, type Identity } from '../../support/certificate-authority.ts';
 import type { TestGateway } from '../../support/gateway.ts';
 import { openaiChunk, saying, type ScriptedBackend } from '../../support/scripted-backend.ts';
 import { createSetup, eventually } from '../../support/setup.ts';
@@ -14,6 +15,7 @@ const setup = createSetup();
 const authority = createAuthority();
 const server = authority.issue({ names: ['localhost', '127.0.0.1'] });
 
+const PASSPHRASE = 'open sesame';
 const FILES = { 'server.pem': server.cert, 'server.key': server.key, 'clients.pem': authority.cert };
 const TLS = { TLS_CERT_FILE: 'server.pem', TLS_KEY_FILE: 'server.key' };
 const MUTUAL = { ...TLS, TLS_CLIENT_CA_FILE: 'clients.pem' };
@@ -188,5 +190,27 @@ describe('a gateway that asks for certificates', () => {
     const client = clientOf(gateway, authority.issue({ names: ['client'] }));
     await expect(streamedTo(client)).rejects.toThrow(OpenAI.AuthenticationError);
     expect(await streamedTo(client.withOptions({ apiKey: 'k'.repeat(32) }))).toBe('Hello');
+  });
+
+  it('asks nobody for one on the port of the operator, which probes can reach, and tells no secret there', async () => {
+    const key = 'k'.repeat(32);
+    const backend = await setup.backend(saying('x'));
+    const { adminUrl } = await setup.gateway({
+      env: {
+        ...MUTUAL,
+        VLLM_BASE_URL: backend.url,
+        ADMIN_PORT: '0',
+        ADMIN_KEY: key,
+        TLS_KEY_PASSPHRASE: PASSPHRASE,
+      },
+      files: { ...FILES, 'server.key': encryptKey(server, PASSPHRASE) },
+    });
+    const dispatcher = new Agent({ connect: { ca: authority.cert } });
+    expect(adminUrl).toMatch(/^https:/);
+    expect((await undiciFetch(`${adminUrl}/readyz`, { dispatcher })).status).toBe(200);
+    const headers = { authorization: `Bearer ${key}` };
+    const shown = await (await undiciFetch(`${adminUrl}/admin/config`, { dispatcher, headers })).text();
+    expect(shown).toContain('server.key');
+    expect(shown).not.toMatch(new RegExp(`${PASSPHRASE}|PRIVATE KEY`));
   });
 });
