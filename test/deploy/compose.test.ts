@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { BACKEND_VARIABLES, VARIABLES } from '../../src/config/env.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { hashKey } from '../../src/node/hash-key.ts';
+import { tlsChecks } from '../../src/node/tls.ts';
 
 const ROOT = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8');
@@ -68,7 +69,7 @@ describe('docker-compose.yaml', () => {
     const known = [...VARIABLES.map(({ name }) => name), ...BACKEND_VARIABLES, ...NOT_YET];
     expect(Object.keys(gatewayEnv).filter((name) => !known.includes(name))).toEqual([]);
     const load = (env: Record<string, string>): ReturnType<typeof loadConfig> =>
-      loadConfig({ env, hashKey, readFile: () => '', exists: () => false });
+      loadConfig({ env, hashKey, tlsChecks, readFile: () => '', exists: () => false });
     const { server, backends, auth, aliases } = load({ ...gatewayEnv, NODE_ENV: 'production' });
     expect([server.host, server.port, auth.isOpen]).toEqual(['0.0.0.0', 3000, true]);
     expect(backends.map(({ url }) => url)).toEqual(['http://ollama:11434']);
@@ -111,6 +112,7 @@ describe('Prometheus and Grafana', () => {
     const { server, metrics } = loadConfig({
       env: gatewayEnv,
       hashKey,
+      tlsChecks,
       readFile: () => '',
       exists: () => false,
     });

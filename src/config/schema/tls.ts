@@ -27,8 +27,8 @@ export const backendTls = z
     keyPassphrase,
     serverName: z
       .string()
-      // An address is no name (RFC 6066).
-      .regex(/^(?=.*[a-z])[a-z\d.-]+$/i)
+      // An address is no name (RFC 6066): no last label begins with a digit. Helm reads this by Go's rules.
+      .regex(/^([A-Za-z0-9_-]+\.)*[A-Za-z][A-Za-z0-9_-]*$/)
       .optional()
       .describe('The name that its certificate must hold, in place of the host of the url.'),
   })

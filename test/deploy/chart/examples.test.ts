@@ -1,11 +1,14 @@
 /** The examples of values: every object of them is right by the schemas of the API, and the gateway starts by it. */
 
 import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { beforeAll, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { BACKEND_VARIABLES, VARIABLES } from '../../../src/config/env.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { hashKey } from '../../../src/node/hash-key.ts';
+import { tlsChecks } from '../../../src/node/tls.ts';
+import { TLS_CERTIFICATE, TLS_KEY } from '../../support/certificate.ts';
 import {
   containerOf,
   describeChart,
@@ -29,8 +32,6 @@ const NOT_YET = [
   'OTEL_EXPORTER_OTLP_ENDPOINT',
   'REDIS_FAIL_CLOSED',
   'REDIS_URL',
-  'TLS_CERT_FILE',
-  'TLS_KEY_FILE',
   'USAGE_DIR',
   'USAGE_ENABLED',
 ];
@@ -73,12 +74,12 @@ describeChart('every example of values', () => {
       const { isProduction, backends } = loadConfig({
         env: { NODE_ENV: 'production', OPENAI_API_KEY: 'sk-x', ...(Object.fromEntries(values) as object) },
         hashKey,
-        readFile: (path) =>
-          path.endsWith('gateway.yaml')
-            ? String(one('ConfigMap').data['gateway.yaml'])
-            : path.endsWith('.json')
-              ? EMPTY_KEY_FILE
-              : `${SOME_KEY}-${path}`,
+        tlsChecks,
+        readFile(path) {
+          if (path.endsWith('gateway.yaml')) return String(one('ConfigMap').data['gateway.yaml']);
+          if (path.endsWith('.json')) return EMPTY_KEY_FILE;
+          return { 'tls.crt': TLS_CERTIFICATE, 'tls.key': TLS_KEY }[basename(path)] ?? `${SOME_KEY}-${path}`;
+        },
         exists: () => true,
       });
       expect(isProduction).toBe(true);
