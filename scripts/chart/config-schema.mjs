@@ -24,7 +24,7 @@ const program = await import(pathToFileURL(BUNDLE).href);
 const REFERENCE = { type: 'string', pattern: '\\$\\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\\}' };
 /** A secret is nothing but the name of a variable: a ConfigMap is read by many. */
 const SECRET = { type: 'string', pattern: '^\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}$' };
-const SECRETS = /^(key|keys|apiKey|adminKey|hashSecret|password|secret)$/;
+const SECRETS = /^(key|keys|apiKey|adminKey|hashSecret|keyPassphrase|password|secret)$/;
 /** What the chart sets itself, by paths. */
 const OF_THE_CHART = [
   'server.port',
