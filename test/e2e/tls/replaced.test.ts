@@ -93,6 +93,9 @@ describe('whether clients need a certificate', () => {
     gateway.rewrite('');
     expect(await gateway.reload()).toMatchObject({ isApplied: true, needRestart: ['server.tls'] });
     expect(await isRefused(gateway.port)).toBe(true);
+    // By the authorities of before, and not by those of the machine.
+    const identity = authority.issue({ names: ['client'] });
+    expect(await streamedTo(openaiAt(gateway.url, { ca: authority.cert, identity }))).toBe('x');
   });
 });
 
