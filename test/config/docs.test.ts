@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import * as z from 'zod';
 import { BACKEND_VARIABLES, VARIABLES } from '../../src/config/env.ts';
-import { loadConfig, type Config } from '../../src/config/load.ts';
+import { loadConfig } from '../../src/config/load.ts';
 import { configSchema, DEFAULT_TIMEOUTS } from '../../src/config/schema.ts';
 import { hashKey } from '../../src/node/hash-key.ts';
 import { tlsChecks } from '../../src/node/tls.ts';
@@ -94,8 +94,8 @@ describe('the examples', () => {
         SETTINGS.find((setting) => setting.path === path)?.default !== undefined,
     ).map(({ name }) => [name, new RegExp(`^#${name}=(\\S*)`, 'm').exec(example)?.[1] ?? ''] as const);
     // Its description tells where each value came from.
-    const load = (env: Readonly<Record<string, string>>): Omit<Config, 'description'> => ({
-      ...loadConfig({ hashKey, env, readFile: read, exists: () => false }),
+    const load = (env: Readonly<Record<string, string>>): object => ({
+      ...loadConfig({ hashKey, tlsChecks, env, readFile: read, exists: () => false }),
       description: undefined,
     });
     expect(load(Object.fromEntries(shown))).toEqual(load({}));
