@@ -86,7 +86,8 @@ export function createKubernetesApi(access: () => ClusterAccess): KubernetesApi 
       signal,
       // A connection for each call: there are few, and the old token must not stay in use.
       agent: false,
-      ...(ca !== undefined && { ca }),
+      // Whatever the environment of Node says: the token is for nobody else.
+      ...(ca !== undefined && { ca, rejectUnauthorized: true }),
     } as const;
     // TLS is loaded when the first such call is made: a start without it is shorter.
     const request = isSecure ? (await import('node:https')).request : requestHttp;
