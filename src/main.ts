@@ -3,7 +3,7 @@
 import { existsSync, openSync, closeSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { ConfigError, CONFIG_EXIT_CODE } from './config/fault.ts';
-import { DEFAULT_CONFIG_FILE, loadConfig, type Config } from './config/load.ts';
+import { DEFAULT_CONFIG_FILE, isLoopback, loadConfig, type Config } from './config/load.ts';
 import { ANONYMOUS } from './core/client.ts';
 import { createDeps, type Deps } from './deps.ts';
 import { findFleet, printFleet, readFleet, type Fleet } from './find-fleet.ts';
@@ -19,7 +19,7 @@ import { watchFiles, type FileWatch } from './node/watch-files.ts';
 import { createReload } from './reload.ts';
 import { countPorts, createServers, type Ports, type Servers } from './servers.ts';
 import { shareConfig, workersOf, type Share } from './shares.ts';
-import { renderStartupScreen } from './startup-screen.ts';
+import { originOf, renderStartupScreen } from './startup-screen.ts';
 
 /** The folder of package.json, in the repository and when installed. */
 const ROOT = findRoot(new URL('./', import.meta.url));
@@ -199,14 +199,15 @@ function announce(config: Config, deps: Deps, { isDemo }: Fleet, { port, adminPo
     return;
   }
   const scheme = tls ? 'https' : 'http';
-  const isEverywhere = host === '0.0.0.0' || host === '::' || host.startsWith('127.');
   const screen = renderStartupScreen({
     version,
-    origin: `${scheme}://${isEverywhere ? 'localhost' : host}:${String(port)}`,
-    adminOrigin: adminPort === undefined ? undefined : `${scheme}://${adminHost}:${String(adminPort)}`,
+    origin: originOf(scheme, host, port),
+    adminOrigin: adminPort === undefined ? undefined : originOf(scheme, adminHost, adminPort),
     needsCertificate: tls?.clientCa !== undefined,
+    isLocal: isLoopback(host),
     isDemo,
     auth: config.auth,
+    aliases: config.aliases,
     backends: deps.status(),
     models: deps.current().catalog.list(ANONYMOUS),
   });

@@ -2,7 +2,7 @@
 
 import type { Auth } from './config/keys.ts';
 import type { KeySource } from './core/api-key.ts';
-import type { BackendStatus, ListedModel } from './core/fleet.ts';
+import type { Alias, BackendStatus, ListedModel } from './core/fleet.ts';
 
 export interface StartupFacts {
   readonly version: string;
@@ -12,17 +12,27 @@ export interface StartupFacts {
   readonly adminOrigin: string | undefined;
   /** Clients show a certificate of their own. */
   readonly needsCertificate: boolean;
+  /** Nobody else than this machine can connect. */
+  readonly isLocal: boolean;
   readonly isDemo: boolean;
   readonly auth: Auth;
   readonly backends: readonly BackendStatus[];
   readonly models: readonly ListedModel[];
+  readonly aliases: readonly Alias[];
+}
+
+/** Where a program on this machine reaches an address that is listened on. */
+export function originOf(scheme: 'http' | 'https', host: string, port: number): string {
+  const isEverywhere = host === '0.0.0.0' || host === '::' || host === '127.0.0.1';
+  const name = isEverywhere ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return `${scheme}://${name}:${String(port)}`;
 }
 
 const SHOWN_MODELS = 8;
 
 export function renderStartupScreen(facts: StartupFacts): string {
   const { version, origin, backends, models, auth } = facts;
-  const model = pickModel(models);
+  const model = chatModelOf(facts);
   const names = models.slice(0, SHOWN_MODELS).map(({ id }) => id);
   const more = models.length > SHOWN_MODELS ? `, and ${String(models.length - SHOWN_MODELS)} more` : '';
   return [
@@ -33,12 +43,10 @@ export function renderStartupScreen(facts: StartupFacts): string {
     ...backends.map((status, i) => `  ${i === 0 ? 'Backends ' : '         '}  ${describeBackend(status)}`),
     `  Models     ${names.length === 0 ? 'none yet' : names.join(', ') + more}`,
     `  Base URL   ${origin}/v1`,
-    `  API key    ${describeKeys(auth)}`,
+    `  API key    ${describeKeys(facts)}`,
     ...(facts.adminOrigin === undefined ? [] : [`  Operator   ${facts.adminOrigin}/admin`]),
     '',
-    '  Try it:',
-    '',
-    curl(facts, keyToTry(auth), model),
+    ...(model === undefined ? withoutModel(backends) : ['  Try it:', '', curl(facts, keyToTry(auth), model)]),
     '',
   ].join('\n');
 }
@@ -59,12 +67,15 @@ function describeBackend({ backend, isUp, discovery }: BackendStatus): string {
 const ANY_KEY = 'sk-local';
 
 /** A key is a secret and not for the screen: it says where to look for one. */
-function describeKeys({ isOpen, keys, keyFile = '' }: Auth): string {
-  if (isOpen) return `${ANY_KEY} (any text will do: no key is set, and only this machine can connect)`;
+function describeKeys({ auth: { isOpen, keys, keyFile = '' }, isLocal }: StartupFacts): string {
+  if (isOpen) {
+    const who = isLocal ? 'only this machine' : 'ANYBODY WHO REACHES THIS ADDRESS';
+    return `${ANY_KEY} (any text will do: no key is set, and ${who} can connect)`;
+  }
   if (keys.length === 0) return `none yet: node-ai-gateway keys create --name NAME --file ${keyFile}`;
   const places: Readonly<Record<KeySource, string>> = {
-    'auth.key': 'the value of AUTH_KEY',
-    'auth.keys': 'one of API_KEYS',
+    'auth.key': 'the value of AUTH_KEY (auth.key)',
+    'auth.keys': 'one of API_KEYS (auth.keys)',
     'auth.clients': 'one of auth.clients',
     'auth.keyFile': `one of ${keyFile}`,
     'auth.adminKey': '',
@@ -78,9 +89,31 @@ function keyToTry({ isOpen, keys }: Auth): string {
   return keys.some(({ source }) => source === 'auth.key') ? '$AUTH_KEY' : '$API_KEY';
 }
 
-/** A model to try: not one that only makes vectors. */
-function pickModel(models: readonly ListedModel[]): string {
-  return (models.find(({ id }) => !/embed|minilm|bge-/i.test(id)) ?? models[0])?.id ?? 'MODEL';
+/** Where servers do not say what a model can do, its name does. */
+const VECTOR_NAMES = /embed|minilm|bge-|rerank/i;
+
+/** A model to try; undefined when none is known to chat. */
+function chatModelOf({ models, backends, aliases }: StartupFacts): string | undefined {
+  return models.find(({ id }) => {
+    const type = aliases.find(({ name }) => name === id)?.type;
+    if (type) return type === 'chat';
+    const told = backends.map(({ discovery }) => discovery?.models.get(id)?.capabilities).find(Boolean);
+    return told ? told.includes('completion') : !VECTOR_NAMES.test(id);
+  })?.id;
+}
+
+/** What to do before there is anything to try. The gateway sees by itself when it was done. */
+function withoutModel(backends: readonly BackendStatus[]): string[] {
+  const up = backends.filter(({ isUp }) => isUp);
+  if (up.length === 0)
+    return ['  No backend answers yet: start it, or mend its address. It is looked for all the time.'];
+  return up.some(({ backend }) => backend.kind === 'ollama')
+    ? [
+        '  There is no model to chat with yet. Get one, and it can be used at once:',
+        '',
+        '  ollama pull llama3.2',
+      ]
+    : ['  There is no model to chat with yet: start one on a backend, and it can be used at once.'];
 }
 
 /** Streams when pasted into any shell: the JSON holds no single quote. */

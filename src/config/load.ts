@@ -221,7 +221,7 @@ function checkPorts({ server: { port, adminPort } }: Pick<Config, 'server'>, loc
   ]);
 }
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 

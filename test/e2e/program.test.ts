@@ -99,8 +99,9 @@ describe('the program', () => {
     const { port } = backend;
     await backend.close();
     const program = start({ OLLAMA_BASE_URL: `http://127.0.0.1:${String(port)}`, PROBE_INTERVAL_MS: '100' });
-    const screen = await program.until('curl');
+    const screen = await program.until('No backend answers');
     expect(screen).toContain('DOWN');
+    expect(screen).not.toContain('curl');
     const origin = originOf(screen);
     expect((await fetch(`${origin}/readyz`)).status).toBe(503);
     expect((await chat(origin, { model: 'm' })).status).toBe(503);
