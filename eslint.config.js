@@ -112,7 +112,7 @@ export default tseslint.config(
   folder('config', { may: ['core'], packages: ['zod', 'yaml', 'fastest-levenshtein'] }),
   folder('http', {
     may: ['core', 'gateway', 'wire'],
-    packages: ['express', 'cors', 'http-proxy-middleware'],
+    packages: ['express', 'cors', 'helmet', 'http-proxy-middleware'],
     isPortable: false,
   }),
   folder('node', {

@@ -5,6 +5,7 @@ import { addAdminRoutes, type AdminDeps } from './admin-routes.ts';
 import type { Logger, Meter, Now } from './core/exchange.ts';
 import type { BackendStatus, Pool } from './core/fleet.ts';
 import { authenticate } from './http/authenticate.ts';
+import { browserHeaders } from './http/browser-headers.ts';
 import { context } from './http/context.ts';
 import { crossOrigin } from './http/cors.ts';
 import { closeConnections, refuseNewWork, type Phase } from './http/draining.ts';
@@ -77,6 +78,7 @@ function createBareApp(deps: AppDeps): Express {
   app.disable('etag');
   app.set('query parser', 'simple');
   app.use(context(deps));
+  app.use(browserHeaders());
   app.use(closeConnections(deps.phase));
   return app;
 }

@@ -55,6 +55,6 @@ export function createGeneration(config: Config, lasting: Lasting): Generation {
     bodyLimitBytes: server.bodyLimitBytes,
     queueTimeoutMs: limits.queueTimeoutMs,
     passthrough: config.passthrough,
-    corsOrigins: server.corsOrigins,
+    cors: server.cors,
   };
 }

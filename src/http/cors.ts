@@ -1,11 +1,15 @@
 /** Which web pages may call the gateway from a browser. */
 
 import cors from 'cors';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { contextOf } from './context.ts';
 
-/** How long a browser may remember the answer to a preflight. */
-const PREFLIGHT_MAX_AGE_SECONDS = 86_400;
+export interface CorsSettings {
+  /** Origins of web pages that may call; `*`: all. Empty: none, and preflights are not answered. */
+  readonly origins: readonly string[];
+  /** How long a browser may remember the answer to a preflight. */
+  readonly maxAgeMs: number;
+}
 
 /** What scripts of a page may read of an answer. */
 const EXPOSED = [
@@ -19,29 +23,59 @@ const EXPOSED = [
   ),
 ];
 
+/** Names of headers that may be asked for: those of an SDK are a dozen and a half. */
+const REQUESTED = /^[a-z0-9!#$%&'*+.^_`|~-]{1,64}( ?, ?[a-z0-9!#$%&'*+.^_`|~-]{1,64}){0,63}$/i;
+/** In place of what is no such list. `*` would not cover the first (Fetch, section 4.8). */
+const ALLOWED = ['authorization', 'content-type'];
+
 /**
- * Preflights carry no key and are answered without one. The requested header names are echoed:
- * SDKs send a dozen, and `*` would not cover Authorization.
+ * Preflights carry no key and are answered without one, here; no backend hears of them. The requested
+ * header names are echoed within bounds: what browsers may send is not what goes on to a backend.
  */
 export function crossOrigin(): RequestHandler {
-  const handlers = new WeakMap<readonly string[], RequestHandler>();
+  const handlers = new WeakMap<CorsSettings, Handlers>();
   return (req, res, next) => {
-    const { corsOrigins: origins } = contextOf(res).generation;
-    if (origins.length === 0) {
+    const { cors: settings } = contextOf(res).generation;
+    if (settings.origins.length === 0) {
       next();
       return;
     }
-    const handler = handlers.get(origins) ?? create(origins);
-    handlers.set(origins, handler);
-    handler(req, res, next);
+    const created = handlers.get(settings) ?? create(settings);
+    handlers.set(settings, created);
+    created[isListOfNames(req) ? 'echoing' : 'listing'](req, res, () => {
+      if (isPreflight(req)) res.status(204).end();
+      else next();
+    });
   };
 }
 
-function create(origins: readonly string[]): RequestHandler {
-  return cors({
+interface Handlers {
+  readonly echoing: RequestHandler;
+  readonly listing: RequestHandler;
+}
+
+function create({ origins, maxAgeMs }: CorsSettings): Handlers {
+  const options = {
+    // Never with credentials: no cookie means anything here.
     origin: origins.includes('*') ? '*' : [...origins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
     exposedHeaders: EXPOSED,
-    maxAge: PREFLIGHT_MAX_AGE_SECONDS,
-  });
+    maxAge: Math.floor(maxAgeMs / 1000),
+    // It would take every OPTIONS for a preflight.
+    preflightContinue: true,
+  };
+  return { echoing: cors(options), listing: cors({ ...options, allowedHeaders: ALLOWED }) };
+}
+
+function isPreflight({ method, headers }: Request): boolean {
+  return (
+    method === 'OPTIONS' &&
+    headers.origin !== undefined &&
+    headers['access-control-request-method'] !== undefined
+  );
+}
+
+function isListOfNames({ headers }: Request): boolean {
+  const names = headers['access-control-request-headers'];
+  return names !== undefined && REQUESTED.test(names);
 }

@@ -4,6 +4,7 @@ import type { Admission, Keyring } from '../core/client.ts';
 import type { Catalog } from '../core/fleet.ts';
 import type { SurfaceContext } from '../core/operation.ts';
 import type { Dispatch } from '../gateway/dispatch.ts';
+import type { CorsSettings } from './cors.ts';
 
 /** Where raw requests go that name no model: names of backends. */
 export interface PassthroughSettings {
@@ -28,6 +29,5 @@ export interface Generation {
   /** How long a request may wait for a busy backend. */
   readonly queueTimeoutMs: number;
   readonly passthrough: PassthroughSettings;
-  /** Origins of web pages that may call. */
-  readonly corsOrigins: readonly string[];
+  readonly cors: CorsSettings;
 }

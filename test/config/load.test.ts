@@ -125,7 +125,7 @@ backends:
     });
     expect(config.server).toMatchObject({
       bodyLimitBytes: 524_288,
-      corsOrigins: ['https://a.example', 'https://b.example'],
+      cors: { origins: ['https://a.example', 'https://b.example'], maxAgeMs: 86_400_000 },
     });
     expect(config.metrics.enabled).toBe(false);
     expect(load('', { BODY_LIMIT: '1000000' }).server.bodyLimitBytes).toBe(1_000_000);

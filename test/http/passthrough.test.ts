@@ -193,7 +193,7 @@ async function startGateway(
     bodyLimitBytes,
     queueTimeoutMs: 1000,
     passthrough: { paths: {} },
-    corsOrigins: [],
+    cors: { origins: [], maxAgeMs: 0 },
   };
   const app = express();
   app.disable('x-powered-by');

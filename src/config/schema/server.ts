@@ -4,6 +4,9 @@ import * as z from 'zod';
 import { bytes, DAY_MS, limitMs, milliseconds, whole } from './forms.ts';
 import { serverTls } from './tls.ts';
 
+/** As browsers send it (RFC 6454, section 6.2), or all of them. */
+const ORIGIN = /^(\*|[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*A-Z]+)$/;
+
 export const server = z
   .strictObject({
     host: z.string().min(1).optional().describe('Address to listen on. 127.0.0.1 without a key, else all.'),
@@ -39,10 +42,19 @@ export const server = z
       .describe(
         'How long a client may leave its answer unread before its connection is closed; 0: for ever.',
       ),
-    corsOrigins: z
-      .array(z.string().min(1))
-      .default([])
-      .describe('Origins of web pages that may call; `*` for all.'),
+    cors: z
+      .strictObject({
+        origins: z
+          .array(
+            z
+              .string()
+              .regex(ORIGIN, "expected an origin such as https://chat.example.com, without a path, or '*'"),
+          )
+          .default([])
+          .describe('Origins of web pages that may call; `*` for all.'),
+        maxAgeMs: limitMs.prefault(DAY_MS).describe('How long a browser may remember that a page may call.'),
+      })
+      .prefault({}),
     allowAnonymous: z.boolean().default(false).describe('Allows a public address without any key.'),
     drainDelayMs: limitMs
       .prefault(0)
