@@ -1,15 +1,23 @@
-/** A request's JSON body as text, within a limit. */
+/** A request's JSON body as text, within a limit, compressed or not. */
 
 import type { IncomingMessage } from 'node:http';
 import { GatewayError, toGatewayError } from '../core/errors.ts';
+import { clientClosed, codingOf, inflateBody, tooLarge } from './inflate.ts';
 
 /**
  * Rejects with unsupported_content_type, body_too_large (without reading on), invalid_request for
- * what is not UTF-8, and client_closed.
+ * what is not UTF-8 or cannot be inflated, and client_closed.
  */
 export function readBody(req: IncomingMessage, limitBytes: number): Promise<string> {
   checkContentType(req);
+  const coding = codingOf(req);
   if (Number(req.headers['content-length'] ?? 0) > limitBytes) throw tooLarge(limitBytes);
+  return coding === undefined
+    ? readPlain(req, limitBytes)
+    : inflateBody(req, coding, limitBytes).then(toText);
+}
+
+function readPlain(req: IncomingMessage, limitBytes: number): Promise<string> {
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = [];
     let size = 0;
@@ -36,11 +44,7 @@ export function readBody(req: IncomingMessage, limitBytes: number): Promise<stri
     });
     req.on('error', reject);
     req.on('close', () => {
-      if (!req.complete) {
-        reject(
-          new GatewayError('client_closed', { message: 'The client left before its request was complete.' }),
-        );
-      }
+      if (!req.complete) reject(clientClosed());
     });
   });
 }
@@ -70,7 +74,7 @@ export function isJson({ headers }: IncomingMessage): boolean {
   return /^\s*application\/([\w.+-]+\+)?json\s*(;|$)/i.test(headers['content-type'] ?? '');
 }
 
-/** Throws unsupported_content_type for what is not plain JSON in UTF-8. */
+/** Throws unsupported_content_type for what is not JSON in UTF-8. */
 export function checkContentType(req: IncomingMessage): void {
   const { headers } = req;
   const type = headers['content-type'] ?? '';
@@ -81,16 +85,7 @@ export function checkContentType(req: IncomingMessage): void {
   }
   const [, ...parameters] = type.split(';').map((part) => part.trim().toLowerCase());
   const charset = parameters.find((parameter) => parameter.startsWith('charset='));
-  const encoding = headers['content-encoding'];
-  if ((charset && !/^charset="?utf-?8"?$/.test(charset)) || (encoding && encoding !== 'identity')) {
-    throw new GatewayError('unsupported_content_type', {
-      message: 'The request body must be UTF-8 and not compressed.',
-    });
+  if (charset && !/^charset="?utf-?8"?$/.test(charset)) {
+    throw new GatewayError('unsupported_content_type', { message: 'The request body must be UTF-8.' });
   }
-}
-
-function tooLarge(limitBytes: number): GatewayError {
-  return new GatewayError('body_too_large', {
-    message: `The request body is larger than ${String(limitBytes)} bytes, which is the limit of this gateway.`,
-  });
 }

@@ -204,7 +204,8 @@ describe('every answer', () => {
     ];
     const statuses = new Set<number>();
     for (const [path, init] of asked) {
-      if (path === '/v1/responses') backend.script(failing(200, {}, { server: 'x', 'set-cookie': 'a=b', etag: '"1"' }));
+      if (path === '/v1/responses')
+        backend.script(failing(200, {}, { server: 'x', 'set-cookie': 'a=b', etag: '"1"' }));
       const response = await fetch(gateway.url + path, init);
       statuses.add(response.status);
       await response.text();
