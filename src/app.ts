@@ -11,6 +11,7 @@ import { crossOrigin } from './http/cors.ts';
 import { closeConnections, refuseNewWork, type Phase } from './http/draining.ts';
 import { errors, methodNotAllowed, notFound } from './http/errors.ts';
 import type { Generation } from './http/generation.ts';
+import { checkHead } from './http/head.ts';
 import { inference } from './http/inference.ts';
 import { listModels, showModel } from './http/models.ts';
 import { live, metricsPage, openapiDocument, ready } from './http/ops.ts';
@@ -79,6 +80,7 @@ function createBareApp(deps: AppDeps): Express {
   app.set('query parser', 'simple');
   app.use(context(deps));
   app.use(browserHeaders());
+  app.use(checkHead);
   app.use(closeConnections(deps.phase));
   return app;
 }

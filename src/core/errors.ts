@@ -57,6 +57,7 @@ const TABLE = {
   method_not_supported: client(405, 'method_not_supported'),
   body_too_large: client(413, null),
   unsupported_content_type: client(415, 'unsupported_content_type'),
+  headers_too_large: client(431, null),
 
   // The client has had its share. OpenAI tells by the type which share it was.
   rate_limit_exceeded: { ...client(429, 'rate_limit_exceeded'), type: 'requests' },

@@ -14,7 +14,6 @@ const BACKLOG = 4096;
 const FIRST_NODE_WITHOUT_PENALTY = 24;
 /** How exactly limits on what a client sends are kept. */
 const CHECK_MS = 1000;
-const MAX_HEADERS = 200;
 /** Between two looks at whether the last exchange has ended. */
 const DRAIN_POLL_MS = 20;
 /** For error events and closing handshakes to leave after the last stream was ended. */
@@ -61,7 +60,8 @@ export function createServer(app: Express, settings: ServerSettings, work: Work)
     settings.tls,
     work.logger,
   );
-  server.maxHeadersCount = MAX_HEADERS;
+  // Node would leave out what is beyond. The app counts, and refuses.
+  server.maxHeadersCount = 0;
   if (settings.maxConnections > 0) server.maxConnections = settings.maxConnections;
   server.on('clientError', refuse);
   continueWhenRead(server);
