@@ -9,6 +9,8 @@ import { isJsonObject, parseJson } from '../core/json.ts';
  * Routers among the servers take others to fall back on.
  */
 const MODEL_MEMBER = /^(model|models|fallbacks)$/i;
+/** What to turn to may be objects, with a model each or with models by name: every string in them is one. */
+const LIST = /^(models|fallbacks)$/i;
 /** The client's own notes. */
 const NOTES = 'metadata';
 const PATH_WITH_MODEL = /^\/(?:engines|deployments)\/([^/?]+)/i;
@@ -38,7 +40,8 @@ function* namesIn(body: unknown, isDeep: boolean): Generator<string> {
     const value = left.pop();
     const members = isJsonObject(value) ? Object.entries(value) : [];
     for (const [name, inner] of members) {
-      if (MODEL_MEMBER.test(name)) yield* stringsOf(inner);
+      if (value === body && LIST.test(name)) yield* allStringsOf(inner);
+      else if (MODEL_MEMBER.test(name)) yield* stringsOf(inner);
       if (isDeep && name !== NOTES) left.push(inner);
     }
     if (isDeep && Array.isArray(value)) for (const item of value) left.push(item);
@@ -49,4 +52,14 @@ function* namesIn(body: unknown, isDeep: boolean): Generator<string> {
 function* stringsOf(value: unknown): Generator<string> {
   const items: readonly unknown[] = Array.isArray(value) ? value : [value];
   for (const item of items) if (typeof item === 'string') yield item.trim();
+}
+
+function* allStringsOf(value: unknown): Generator<string> {
+  const left: unknown[] = [value];
+  while (left.length > 0) {
+    const each = left.pop();
+    if (typeof each === 'string') yield each.trim();
+    else if (typeof each === 'object' && each !== null)
+      for (const inner of Object.values(each)) left.push(inner);
+  }
 }

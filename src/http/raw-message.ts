@@ -1,7 +1,7 @@
 /** What goes through of a request and of its answer, and what stays behind: path, model, headers. Pure. */
 
 import { GatewayError } from '../core/errors.ts';
-import { isJsonObject, parseJson } from '../core/json.ts';
+import { isJsonObject, misspeltName, parseJson } from '../core/json.ts';
 import type { Backend } from '../core/fleet.ts';
 import { printMembers, sliceMembers } from '../wire/json-slice.ts';
 
@@ -56,12 +56,23 @@ export function invalidUrl(method: string, url: string, reason = ''): GatewayErr
   return new GatewayError('unknown_url', { message: `Invalid URL (${method} ${path})${reason}` });
 }
 
-/** The model that a JSON body names; undefined when it names none. Throws invalid_request for what is not JSON. */
+const MODEL = { model: true };
+
+/**
+ * The model that a JSON body names; undefined when it names none. Throws invalid_request for what is not JSON, or
+ * names a second one for readers that do not tell letters' case.
+ */
 export function peekModel(json: string): string | undefined {
   const body = parseJson(json);
   if (body === undefined) {
     throw new GatewayError('invalid_request', {
       message: 'We could not parse the JSON body of your request. (HINT: it must be valid JSON.)',
+    });
+  }
+  const misspelt = isJsonObject(body) ? misspeltName(body, MODEL) : undefined;
+  if (misspelt !== undefined) {
+    throw new GatewayError('invalid_request', {
+      message: `Unrecognized request argument supplied: ${misspelt} (HINT: it is written 'model').`,
     });
   }
   const model = isJsonObject(body) ? body.model : undefined;

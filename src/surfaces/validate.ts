@@ -2,7 +2,7 @@
 
 import type * as z from 'zod';
 import { GatewayError } from '../core/errors.ts';
-import { isJsonObject, parseJson, type JsonObject } from '../core/json.ts';
+import { isJsonObject, misspeltName, parseJson, type JsonObject } from '../core/json.ts';
 import { exceededLimit, type ShapeLimits } from '../wire/json-shape.ts';
 
 /** No request of any client comes near; what does would exhaust a stack, or hold up everybody else. */
@@ -36,7 +36,12 @@ function refused(message: string): GatewayError {
  * `__proto__` and put the members that it knows first. Throws GatewayError (400) for the first field
  * at fault.
  */
-export function validate<T extends { readonly model: string }>(schema: z.ZodType<T>, body: JsonObject): T {
+export function validate<T extends { readonly model: string }>(
+  schema: z.ZodType<T> & { readonly shape: object },
+  body: JsonObject,
+): T {
+  const misspelt = misspeltName(body, schema.shape);
+  if (misspelt !== undefined) throw misspelling(misspelt);
   return { ...(body as T), model: checkedBy(schema, body).model };
 }
 
@@ -46,6 +51,13 @@ export function checkedBy<T>(schema: z.ZodType<T>, value: unknown): T {
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   throw issue ? toError(issue, []) : new TypeError('a failed validation without an issue');
+}
+
+/** Names are told apart by the case of their letters here, and not everywhere behind. */
+function misspelling(name: string): GatewayError {
+  return refused(
+    `Unrecognized request argument supplied: ${name.slice(0, 100)} (HINT: it is written '${name.toLowerCase()}').`,
+  );
 }
 
 /** Messages in a schema: the wire names the type of the field, which zod does not know, and not of the value. */

@@ -6,9 +6,13 @@ import { find, membersOf, operation, type Place } from './document.ts';
 import { expectToMatch } from './schemas.ts';
 import { readEvents, type Stream } from './stream.ts';
 
-/** What HTTP itself needs; every other header has to stand in the document. */
+/** What HTTP itself needs, and what the document says of all answers; every other header has to stand with its own. */
 const PLUMBING = new Set([
   'connection',
+  'cross-origin-resource-policy',
+  'referrer-policy',
+  'x-content-type-options',
+  'x-frame-options',
   'content-length',
   'content-type',
   'date',

@@ -94,13 +94,20 @@ describe('a key for certain models', () => {
       const rest = JSON.stringify(QUESTION).slice(1);
       for (const body of [
         `{"model":"open","model":"secret",${rest}`,
-        `{"model":"open","Model":"secret",${rest}`,
-        `{"model":"open","MODEL":"secret",${rest}`,
-        `{"model":"open","\\u004dodel":"secret",${rest}`,
         `{"model":"open","models":["open","secret"],${rest}`,
         `{"model":"open","fallbacks":["secret"],${rest}`,
+        `{"model":"open","fallbacks":[{"model":"open"},{"model":"secret"}],${rest}`,
+        `{"model":"open","Fallbacks":{"any":[{"Models":["secret"]}]},${rest}`,
       ]) {
         expect([body, await outcomeOf(await call(gateway, path, body))]).toEqual([body, NOT_FOUND]);
+      }
+      // Whoever asks: to servers written in Go these are the same name.
+      for (const name of ['Model', 'MODEL', '\\u004dodel']) {
+        const body = `{"model":"open","${name}":"secret",${rest}`;
+        for (const key of [KEY, `${KEY}-all`]) {
+          const outcome = await outcomeOf(await call(gateway, path, body, { key }));
+          expect([body, outcome]).toEqual([body, [400, null]]);
+        }
       }
       expect(backend.calls).toEqual([]);
     },

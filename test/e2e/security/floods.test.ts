@@ -33,10 +33,10 @@ function headOf(...lines: readonly string[]): string {
 const statusesOf = (received: string): string[] => received.match(/(?<=HTTP\/1\.1 )\d{3}/g) ?? [];
 
 /** 300 connections that send a byte every now and then, and how long the last of them lives. */
-async function dripOn(
+function dripOn(
   port: number,
   beginnings: readonly string[],
-): Promise<{ clients: RawClient[]; lastMs: Promise<number> }> {
+): { clients: RawClient[]; lastMs: Promise<number> } {
   const startMs = performance.now();
   const clients = Array.from({ length: 300 }, () => connectRaw(port));
   clients.forEach((client, i) => client.send(beginnings[i % beginnings.length] ?? ''));
@@ -58,7 +58,7 @@ describe('300 slow connections', () => {
     ['bodies of who has no key', [headOf('Content-Length: 100000')]],
   ])('are closed within their limit and 7 s, while others are served as ever: %s', async (_, beginnings) => {
     const { gateway, backend } = await start({ HEADERS_TIMEOUT_MS: '500', REQUEST_TIMEOUT_MS: '1000' });
-    const { clients, lastMs } = await dripOn(gateway.port, beginnings);
+    const { clients, lastMs } = dripOn(gateway.port, beginnings);
     const times: number[] = [];
     for (let i = 0; i < 50; i++) {
       const startMs = performance.now();
