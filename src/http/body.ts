@@ -42,10 +42,10 @@ function readPlain(req: IncomingMessage, limitBytes: number): Promise<string> {
         reject(toGatewayError(error));
       }
     });
-    req.on('error', reject);
-    req.on('close', () => {
+    function leave(): void {
       if (!req.complete) reject(clientClosed());
-    });
+    }
+    req.on('error', leave).on('close', leave);
   });
 }
 
