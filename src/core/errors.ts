@@ -215,14 +215,16 @@ const ADDRESSES: readonly RegExp[] = [
   /(?<![\w./-])(?:localhost|(?=[a-z_]{0,63}[\d-])[a-z][\w-]{0,62}):\d{4,5}\b/gi,
 ];
 const PATH = /(?<![\w/])(?:\/[\w.@+-]+){2,}/g;
+const KEY = /\bsk-[\w-]{8,}|(?<=\bbearer\s)[^\s"',;]{12,}/gi;
 
 /**
- * An upstream's own words, fit for a client: without addresses and file paths, which are nobody's
- * business outside, and not longer than a client will read.
+ * An upstream's own words, fit for a client: without addresses, file paths and what looks like a key, which
+ * are nobody's business outside, and not longer than a client will read.
  */
 export function withoutAddresses(text: string): string {
   return ADDRESSES.reduce((words, address) => words.replace(address, '[address]'), excerptOf(text))
     .replace(PATH, '[path]')
+    .replace(KEY, '[hidden]')
     .slice(0, MAX_MESSAGE_LENGTH);
 }
 

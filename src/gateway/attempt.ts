@@ -5,6 +5,7 @@ import type { Exchange, Now } from '../core/exchange.ts';
 import type { KindName, Lease } from '../core/fleet.ts';
 import type { BackendKind } from '../core/kind.ts';
 import type { Operation } from '../core/operation.ts';
+import { withoutSecrets } from '../core/secrets.ts';
 import type { ByteText } from '../core/stream.ts';
 import { continuedUsage } from '../core/transcript.ts';
 import type { Send, UpstreamBody } from '../core/upstream.ts';
@@ -89,7 +90,8 @@ async function openAnswer(
     if (status === 200) return body;
     // Who refuses a request is well.
     if (status >= 400 && status < 500) lease.answered();
-    const refusal = { status, headers, body: await readErrorBody(body), model, promptParam };
+    const text = withoutSecrets(await readErrorBody(body), target.backend);
+    const refusal = { status, headers, body: text, model, promptParam };
     const adapted = isAdapted ? undefined : kind.adapt?.(refusal, target);
     if (!adapted) throw kind.failure(refusal);
     target = adapted;

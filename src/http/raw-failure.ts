@@ -1,29 +1,10 @@
 /** What a backend's error becomes that answers a raw request: OpenAI's body, in its own words. Pure. */
 
 import { withoutAddresses } from '../core/errors.ts';
-import type { Backend } from '../core/fleet.ts';
 import { isJsonObject, parseJson } from '../core/json.ts';
 
 /** A word, as types and codes of errors are; what is more may tell of the backend's inside. */
 const WORD = /^[a-z][\w.-]{0,63}$/i;
-
-/** Shorter ones are no secrets, and words of the message might be the same. */
-const MIN_SECRET_LENGTH = 8;
-
-/**
- * What a backend says, without what it was told and where it is: some print the headers of the request
- * or their own name into their errors.
- */
-export function withoutSecrets(text: string, { apiKey, headers, url }: Backend): string {
-  const { host, port } = new URL(url);
-  return [
-    ...(apiKey === undefined ? [] : [apiKey]),
-    ...Object.values(headers),
-    ...(port === '' ? [] : [host]),
-  ]
-    .filter((secret) => secret.length >= MIN_SECRET_LENGTH)
-    .reduce((rest, secret) => rest.replaceAll(secret, '[hidden]'), text);
-}
 
 /**
  * OpenAI's four members out of a body that nests them in `error`, as most servers do; undefined for any

@@ -4,10 +4,11 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { GatewayError, toGatewayError } from '../core/errors.ts';
 import type { Backend } from '../core/fleet.ts';
 import { isJsonObject } from '../core/json.ts';
+import { withoutSecrets } from '../core/secrets.ts';
 import type { ByteText } from '../core/stream.ts';
 import { setErrorHeaders } from './errors.ts';
 import type { ForwardDeps, Forwarding } from './forward.ts';
-import { toOpenaiError, withoutSecrets } from './raw-failure.ts';
+import { toOpenaiError } from './raw-failure.ts';
 import { invalidUrl, toClientHeaders, toMethods } from './raw-message.ts';
 
 /** One request's answers to what happens to it. */
