@@ -16,16 +16,19 @@ export function createHttpMetrics(registers: Registry[]): Pick<Meter, 'request'>
   });
   const seconds = new Histogram({
     name: 'http_request_duration_seconds',
-    help: 'From the request to the last byte of its answer.',
+    help: 'From the request to the last byte of its answer; without 4xx.',
     labelNames,
     buckets: DURATION_BUCKETS,
     registers,
   });
   return {
     request(method, route, code, durationMs) {
-      const labels = { method: METHODS.has(method) ? method : 'other', route, status: String(code) };
+      // Those that a route does not have are the client's invention as well.
+      const isKnown = METHODS.has(method) && code !== 405;
+      const labels = { method: isKnown ? method : 'other', route, status: String(code) };
       requests.inc(labels);
-      seconds.observe(labels, durationMs * SECONDS_PER_MS);
+      // Clients get refused at will, in many ways: each would have a histogram of its own.
+      if (code < 400 || code >= 500) seconds.observe(labels, durationMs * SECONDS_PER_MS);
     },
   };
 }
