@@ -53,6 +53,7 @@ const CONTEXT = {
   newId: () => '0123456789abcdef0123456789abcdef',
   reasoningKeys: 'both',
   isRescueOn: false,
+  isStrict: false,
   limits: { maxRecordBytes: 8192, maxResponseBytes: 1 << 20, maxChoices: 8 },
 } as const;
 
