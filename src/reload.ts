@@ -35,6 +35,18 @@ export const FIXED = [
   ['metrics', 'path'],
   ['usage', 'enabled'],
   ['usage', 'folder'],
+  ['tracing', 'endpoint'],
+  ['tracing', 'tracesEndpoint'],
+  ['tracing', 'disabled'],
+  ['tracing', 'protocol'],
+  ['tracing', 'headers'],
+  ['tracing', 'timeoutMs'],
+  ['tracing', 'serviceName'],
+  ['tracing', 'resource'],
+  ['tracing', 'sampler'],
+  ['tracing', 'sampleRatio'],
+  ['tracing', 'propagate'],
+  ['tracing', 'messageContent'],
 ] as const;
 
 /** One after the other, in the order in which they were asked for. */
@@ -84,8 +96,8 @@ function checkExposure(next: Config, host: string): void {
 }
 
 function changedOf(before: Config, after: Config): string[] {
-  const valueOf = (config: Config, [section, name]: readonly [string, string]): unknown =>
-    (config[section as 'server'] as Record<string, unknown>)[name];
+  const valueOf = (config: Config, [section, name]: readonly [string, string]): string | undefined =>
+    JSON.stringify((config[section as 'server'] as Record<string, unknown>)[name]);
   return [
     ...FIXED.filter((path) => valueOf(before, path) !== valueOf(after, path)).map((path) => path.join('.')),
     ...(encryptionOf(before) === encryptionOf(after) ? [] : ['server.tls']),

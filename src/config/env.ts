@@ -7,7 +7,7 @@ export type Env = Readonly<Record<string, string | undefined>>;
 export type ReadFile = (path: string) => string;
 
 /** How the text of a variable is read. */
-type Form = 'text' | 'number' | 'boolean' | 'list';
+type Form = 'text' | 'number' | 'boolean' | 'list' | 'pairs';
 
 interface Variable {
   readonly name: string;
@@ -65,6 +65,22 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'METRICS_PATH', path: 'metrics.path', form: 'text' },
   { name: 'USAGE_ENABLED', path: 'usage.enabled', form: 'boolean' },
   { name: 'USAGE_DIR', path: 'usage.folder', form: 'text' },
+  { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', path: 'tracing.endpoint', form: 'text' },
+  { name: 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', path: 'tracing.tracesEndpoint', form: 'text' },
+  { name: 'OTEL_SDK_DISABLED', path: 'tracing.disabled', form: 'boolean' },
+  { name: 'OTEL_EXPORTER_OTLP_PROTOCOL', path: 'tracing.protocol', form: 'text' },
+  { name: 'OTEL_EXPORTER_OTLP_HEADERS', path: 'tracing.headers', form: 'pairs' },
+  { name: 'OTEL_EXPORTER_OTLP_TIMEOUT', path: 'tracing.timeoutMs', form: 'number' },
+  { name: 'OTEL_SERVICE_NAME', path: 'tracing.serviceName', form: 'text' },
+  { name: 'OTEL_RESOURCE_ATTRIBUTES', path: 'tracing.resource', form: 'pairs' },
+  { name: 'OTEL_TRACES_SAMPLER', path: 'tracing.sampler', form: 'text' },
+  { name: 'OTEL_TRACES_SAMPLER_ARG', path: 'tracing.sampleRatio', form: 'number' },
+  { name: 'PROPAGATE_TRACES', path: 'tracing.propagate', form: 'boolean' },
+  {
+    name: 'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT',
+    path: 'tracing.messageContent',
+    form: 'boolean',
+  },
   { name: 'HEARTBEAT_MS', path: 'streams.heartbeatMs', form: 'number' },
   { name: 'COMMIT_AFTER_MS', path: 'streams.commitAfterMs', form: 'number' },
   { name: 'STREAM_RESCUE', path: 'streams.rescue', form: 'boolean' },
@@ -178,6 +194,8 @@ function parse(text: string, form: Form): unknown {
       return text;
     case 'list':
       return listOf(text);
+    case 'pairs':
+      return pairsOf(text);
     case 'number':
       return /^-?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : text;
     case 'boolean':
@@ -192,4 +210,19 @@ function listOf(text: string): string[] {
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '');
+}
+
+/** `name=value,name=value`, as OpenTelemetry writes maps: like W3C's baggage, with values percent-encoded. */
+function pairsOf(text: string): unknown {
+  const pairs = listOf(text).map((item) => /^([^=]+?)\s*=\s*(.*)$/.exec(item) ?? []);
+  if (pairs.some(({ length }) => length === 0)) return text;
+  return Object.fromEntries(pairs.map(([, name = '', value = '']) => [name, decode(value)]));
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -6,6 +6,7 @@ import { backend, discovery, model, passthrough } from './schema/fleet.ts';
 import { circuit, DEFAULT_TIMEOUTS, images, limits, probes, streams } from './schema/limits.ts';
 import { quota, redis } from './schema/quota.ts';
 import { server } from './schema/server.ts';
+import { tracing } from './schema/tracing.ts';
 import { prices, usage } from './schema/usage.ts';
 
 export const configSchema = z.strictObject({
@@ -31,6 +32,7 @@ export const configSchema = z.strictObject({
     .prefault({}),
   usage,
   prices,
+  tracing,
   streams,
   limits,
   circuit,
