@@ -2,11 +2,21 @@
 
 import { GatewayError } from './errors.ts';
 import type { DecodeLimits } from './kind.ts';
-import type { ByteText, Converter, Owned, Usage } from './stream.ts';
+import {
+  NO_REASONS,
+  type ByteText,
+  type Converter,
+  type FinishReason,
+  type Owned,
+  type Usage,
+} from './stream.ts';
 
 export interface Collected {
   readonly bytes: ByteText;
   readonly usage: Usage | null;
+  /** As the backend called it; '' when it did not. */
+  readonly model: string;
+  readonly finishReasons?: readonly FinishReason[];
 }
 
 /** `hint`: what a client can do about an answer that is too large. `convert` throws GatewayError. */
@@ -34,12 +44,14 @@ export function createCollector(
     },
     end() {
       if (failure) throw failure;
-      const { bytes, usage } = convert(received as ByteText);
+      const { bytes, usage, model, finishReasons = NO_REASONS } = convert(received as ByteText);
       received = '';
       out = bytes;
       converter.hasFinished = true;
       converter.isDone = true;
       converter.usage = usage;
+      converter.model = model;
+      converter.finishReasons = finishReasons;
     },
     take() {
       const body = out;
@@ -50,6 +62,8 @@ export function createCollector(
     hasFinished: false,
     isDone: false,
     usage: null,
+    model: '',
+    finishReasons: NO_REASONS,
   };
   return converter;
 }

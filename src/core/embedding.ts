@@ -38,6 +38,8 @@ export interface EmbeddingAnswer {
   readonly vectors: readonly (Vector | undefined)[];
   /** null when the backend did not count. */
   readonly usage: Usage | null;
+  /** As the backend called it; '' when it did not. */
+  readonly model: string;
 }
 
 /** What differs between kinds of backends. Pure. */

@@ -5,6 +5,7 @@ import type { Target } from './fleet.ts';
 import type { BackendKind, DecodeLimits } from './kind.ts';
 import type { UpstreamRequest } from './upstream.ts';
 import type { GatewayError } from './errors.ts';
+import type { RequestTraits } from './tracing.ts';
 import type { ReasoningKeys } from './reasoning.ts';
 import type { ByteText, Converter, Usage } from './stream.ts';
 import type { Transcript } from './transcript.ts';
@@ -16,6 +17,8 @@ export interface Operation {
   readonly isStream: boolean;
   /** A guess, for limits. */
   estimateTokens(): TokenEstimate;
+  /** What is told of it in traces. */
+  traits(): RequestTraits;
   /** It asks for vectors and not for text. */
   readonly wantsVectors?: boolean;
   /** The parameter that holds what the model reads; `messages` unless given. */

@@ -13,6 +13,9 @@ export type JsonText = ByteText & { readonly __json: 'string' };
 /** The values OpenAI allows; nothing else may leave the gateway. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'function_call';
 
+/** Before the first of them. */
+export const NO_REASONS: readonly FinishReason[] = [];
+
 /** Token counts of one answer. `cached` is part of `prompt`, `reasoning` part of `completion`. */
 export interface Usage {
   readonly prompt: number;
@@ -65,6 +68,10 @@ export interface Decoder {
   readonly isDone: boolean;
   /** Known once done, null when the backend did not count. */
   readonly usage: Usage | null;
+  /** What the backend called the model in its answer; '' until it has, and when it does not. */
+  readonly model: string;
+  /** Why the answer ended; one for each when the call gives several, in the order in which they did. */
+  readonly finishReasons: readonly FinishReason[];
 }
 
 /** Calls → the client's bytes, taken out with take(). */
@@ -81,3 +88,8 @@ export interface Converter extends Decoder {
 
 /** The owner's view of an object whose fields others only read. */
 export type Owned<T> = { -readonly [K in keyof T]: T[K] };
+
+/** What an answer calls the model; '' when it does not. */
+export function modelOf({ model }: { readonly model?: unknown }): string {
+  return typeof model === 'string' ? model : '';
+}

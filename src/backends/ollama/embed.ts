@@ -6,7 +6,7 @@ import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
 import type { Target } from '../../core/fleet.ts';
 import type { UpstreamRequest } from '../../core/upstream.ts';
-import type { ByteText, Usage } from '../../core/stream.ts';
+import { modelOf, type ByteText, type Usage } from '../../core/stream.ts';
 import { arrayAt, cutNumberArrays } from '../../wire/number-arrays.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
 import { optionOf } from './options.ts';
@@ -85,7 +85,7 @@ function readAnswer(body: ByteText): EmbeddingAnswer {
     const array = arrayAt(value, outline);
     return array && ({ encoding: 'float', text: array.text, width: array.length } as const);
   });
-  return { vectors, usage: toUsage(count) };
+  return { vectors, usage: toUsage(count), model: modelOf(answer) };
 }
 
 /** The field is left out when it is 0, and by old servers. */

@@ -8,7 +8,7 @@ import type { JsonObject } from '../../core/json.ts';
 import type { Target } from '../../core/fleet.ts';
 import type { DecodeLimits } from '../../core/kind.ts';
 import type { UpstreamRequest } from '../../core/upstream.ts';
-import type { ChatSink, Decoder, Owned } from '../../core/stream.ts';
+import { modelOf, NO_REASONS, type ChatSink, type Decoder, type Owned } from '../../core/stream.ts';
 import { toJsonText } from '../../wire/json-string.ts';
 import { createLineReader } from '../../wire/lines.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
@@ -149,7 +149,10 @@ function createGenerateDecoder(sink: ChatSink, limits: DecodeLimits): Decoder {
     decoder.hasFinished = true;
     decoder.isDone = true;
     decoder.usage = countsOf(record);
-    sink.finish(finishReason(record.done_reason, false), decoder.usage);
+    decoder.model = modelOf(record);
+    const reason = finishReason(record.done_reason, false);
+    decoder.finishReasons = [reason];
+    sink.finish(reason, decoder.usage);
   });
   const decoder: Owned<Decoder> = {
     push(bytes) {
@@ -165,6 +168,8 @@ function createGenerateDecoder(sink: ChatSink, limits: DecodeLimits): Decoder {
     hasFinished: false,
     isDone: false,
     usage: null,
+    model: '',
+    finishReasons: NO_REASONS,
   };
   return decoder;
 }

@@ -1,6 +1,15 @@
 /** Ollama's NDJSON chat stream → calls on a sink. */
 
-import type { ByteText, ChatSink, Decoder, JsonText, Owned, ToolCall } from '../../core/stream.ts';
+import {
+  modelOf,
+  NO_REASONS,
+  type ByteText,
+  type ChatSink,
+  type Decoder,
+  type JsonText,
+  type Owned,
+  type ToolCall,
+} from '../../core/stream.ts';
 import type { DecodeLimits } from '../../core/kind.ts';
 import { isJsonObject } from '../../core/json.ts';
 import { endOfJsonString, sliceJsonText, toJsonText } from '../../wire/json-string.ts';
@@ -66,6 +75,8 @@ export function createOllamaDecoder(sink: ChatSink, limits: DecodeLimits, useFas
     hasFinished: false,
     isDone: false,
     usage: null,
+    model: '',
+    finishReasons: NO_REASONS,
   };
   const state: State = {
     sink,
@@ -149,7 +160,10 @@ function finish({ decoder, sink, callIds, saidLength, thoughtLength }: State, re
     // Ollama counts thinking and answer together; their share of the text is the best estimate.
     reasoning: length === 0 ? 0 : Math.round((completion * thoughtLength) / length),
   };
-  sink.finish(finishReason(record.done_reason, callIds !== undefined), decoder.usage);
+  decoder.model = modelOf(record);
+  const reason = finishReason(record.done_reason, callIds !== undefined);
+  decoder.finishReasons = [reason];
+  sink.finish(reason, decoder.usage);
 }
 
 function toToolCalls(state: State, value: unknown, json: string): ToolCall[] {

@@ -13,7 +13,14 @@ import { countCharacters } from '../../core/legacy-logprobs.ts';
 import type { Target } from '../../core/fleet.ts';
 import type { DecodeLimits } from '../../core/kind.ts';
 import type { UpstreamRequest } from '../../core/upstream.ts';
-import type { ByteText, Converter, Owned, Usage } from '../../core/stream.ts';
+import {
+  modelOf,
+  NO_REASONS,
+  type ByteText,
+  type Converter,
+  type Owned,
+  type Usage,
+} from '../../core/stream.ts';
 import { createEventReader } from '../../wire/events.ts';
 import { printMembers } from '../../wire/json-slice.ts';
 import { encodeUtf8 } from '../../wire/utf8.ts';
@@ -91,7 +98,8 @@ function createWhole(shape: CompletionShape, limits: DecodeLimits): Converter {
       choices,
       ...(usage && isJsonObject(answer.usage) && { usage: toUsageObject(answer.usage, usage) }),
     };
-    return { bytes: encodeUtf8(JSON.stringify(body)), usage };
+    const finishReasons = choices.flatMap((choice) => choice.finish_reason ?? []);
+    return { bytes: encodeUtf8(JSON.stringify(body)), usage, model: modelOf(answer), finishReasons };
   });
 }
 
@@ -120,6 +128,7 @@ function createStream(shape: CompletionShape, limits: DecodeLimits): Converter {
       converter.usage = usage;
       usageObject = toUsageObject(chunk.usage, usage);
     }
+    if (converter.model === '') converter.model = modelOf(chunk);
     for (const given of choicesOf(chunk)) takeChoice(given);
     converter.hasFinished = finished.size >= shape.choices;
   }
@@ -135,7 +144,9 @@ function createStream(shape: CompletionShape, limits: DecodeLimits): Converter {
     // The prompt, where it is to be echoed, stands before the first text.
     emit([said === undefined ? { ...choice, text: shape.echo + choice.text } : choice], null);
     lengths.set(index, shape.logprobs ? length + countCharacters(choice.text) : length);
-    if (choice.finish_reason !== null) finished.add(index);
+    if (choice.finish_reason === null) return;
+    finished.add(index);
+    converter.finishReasons = [...converter.finishReasons, choice.finish_reason];
   }
 
   function emit(choices: readonly object[], usage: JsonObject | null): void {
@@ -172,6 +183,8 @@ function createStream(shape: CompletionShape, limits: DecodeLimits): Converter {
     hasFinished: false,
     isDone: false,
     usage: null,
+    model: '',
+    finishReasons: NO_REASONS,
   };
   return converter;
 }

@@ -5,7 +5,7 @@ import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject, parseJson } from '../../core/json.ts';
 import type { Target } from '../../core/fleet.ts';
 import type { UpstreamRequest } from '../../core/upstream.ts';
-import type { ByteText } from '../../core/stream.ts';
+import { modelOf, type ByteText } from '../../core/stream.ts';
 import { fromBase64 } from '../../wire/float32.ts';
 import { printMembers } from '../../wire/json-slice.ts';
 import { arrayAt, cutNumberArrays, type Outline } from '../../wire/number-arrays.ts';
@@ -61,6 +61,7 @@ function readAnswer(body: ByteText): EmbeddingAnswer {
   return {
     vectors: toVectors(Array.isArray(answer.data) ? answer.data : [], outline),
     usage: isJsonObject(answer.usage) ? toUsage(answer.usage) : null,
+    model: modelOf(answer),
   };
 }
 

@@ -10,7 +10,7 @@ import { createChatPassthrough } from './stream.ts';
 export function createPassthrough(shape: AnswerShape, limits: DecodeLimits): Converter {
   if (shape.isStream) return createChatPassthrough(shape, limits);
   return createCollector(limits, 'Ask for a stream instead.', (received) => {
-    const { body, usage } = toResult(decodeUtf8(received), shape);
-    return { bytes: encodeUtf8(JSON.stringify(body)), usage };
+    const { body, ...facts } = toResult(decodeUtf8(received), shape);
+    return { bytes: encodeUtf8(JSON.stringify(body)), ...facts };
   });
 }

@@ -4,7 +4,7 @@ import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
 import type { AnswerShape } from '../../core/kind.ts';
 import { reasoningFields } from '../../core/reasoning.ts';
-import type { Usage } from '../../core/stream.ts';
+import { modelOf, type FinishReason, type Usage } from '../../core/stream.ts';
 import { spokenFailure } from './failure.ts';
 import {
   argumentsText,
@@ -20,6 +20,8 @@ import { namelessCall } from './tool-calls.ts';
 export interface Result {
   readonly body: JsonObject;
   readonly usage: Usage | null;
+  readonly model: string;
+  readonly finishReasons: readonly FinishReason[];
 }
 
 /** Throws GatewayError when the body is an error or no answer at all. */
@@ -32,16 +34,19 @@ export function toResult(json: string, shape: AnswerShape): Result {
   if (choices.length === 0) throw invalidAnswer();
   const usage = isJsonObject(parsed.usage) ? toUsage(parsed.usage) : null;
   const { id, created, ...identity } = identityOf(parsed, shape);
+  const told = choices.map((choice, i) => toChoice(choice, i, shape));
   return {
     body: {
       id,
       object: 'chat.completion',
       created,
       ...identity,
-      choices: choices.map((choice, i) => toChoice(choice, i, shape)),
+      choices: told,
       ...(usage && isJsonObject(parsed.usage) && { usage: toUsageObject(parsed.usage, usage) }),
     },
     usage,
+    model: modelOf(parsed),
+    finishReasons: told.map(({ finish_reason: reason }) => reason),
   };
 }
 
@@ -51,7 +56,9 @@ function invalidAnswer(): GatewayError {
   });
 }
 
-function toChoice(choice: JsonObject, position: number, shape: AnswerShape): JsonObject {
+type Choice = JsonObject & { readonly finish_reason: FinishReason };
+
+function toChoice(choice: JsonObject, position: number, shape: AnswerShape): Choice {
   const message = isJsonObject(choice.message) ? choice.message : {};
   const calls = toCalls(message.tool_calls, shape);
   const functionCall = isJsonObject(message.function_call) ? message.function_call : undefined;

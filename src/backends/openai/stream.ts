@@ -7,7 +7,14 @@
 import { GatewayError } from '../../core/errors.ts';
 import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
 import type { AnswerShape, DecodeLimits } from '../../core/kind.ts';
-import type { ByteText, Converter, FinishReason, Owned } from '../../core/stream.ts';
+import {
+  modelOf,
+  NO_REASONS,
+  type ByteText,
+  type Converter,
+  type FinishReason,
+  type Owned,
+} from '../../core/stream.ts';
 import { continuedUsage, type Transcript } from '../../core/transcript.ts';
 import { createEventReader } from '../../wire/events.ts';
 import { toJsonText } from '../../wire/json-string.ts';
@@ -63,6 +70,7 @@ export function createChatPassthrough(
     const failure = spokenFailure(chunk);
     if (failure) throw failure;
     identity ??= identify(chunk);
+    if (converter.model === '') converter.model = modelOf(chunk);
     if (isJsonObject(chunk.usage)) {
       converter.usage = toUsage(chunk.usage);
       usageObject = toUsageObject(chunk.usage, continuedUsage(converter.usage, saidBefore));
@@ -116,6 +124,7 @@ export function createChatPassthrough(
     emitRole(index, state, false);
     emitChoice(index, {}, reason, null);
     state.hasFinished = true;
+    converter.finishReasons = [...converter.finishReasons, reason];
     // What was not begun is missing too.
     converter.hasFinished = choices.length >= shape.choices && choices.every((each) => each.hasFinished);
     template.forget();
@@ -203,6 +212,8 @@ export function createChatPassthrough(
     hasFinished: false,
     isDone: false,
     usage: null,
+    model: '',
+    finishReasons: NO_REASONS,
   };
   return converter;
 }

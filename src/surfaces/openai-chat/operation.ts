@@ -16,6 +16,7 @@ import { createResultEncoder } from './result.ts';
 import { createStreamEncoder } from './stream.ts';
 import { fetchImages, hasRemoteImages } from './images.ts';
 import { splitChoices } from './choices.ts';
+import { chatTraits } from './traits.ts';
 
 export const chatFormat: ChatFormat = {
   format: 'openai-chat',
@@ -62,6 +63,7 @@ function toOperation(
     model: body.model,
     isStream: body.stream === true,
     estimateTokens: () => estimateChat(body),
+    traits: () => chatTraits(body),
     ignoredParams: (kind, target) => kind.ignoredParams(request, target),
     upstreamRequest: (kind, target) => kind.chatRequest(request, target),
     createConverter: (kind, target) =>

@@ -12,6 +12,7 @@ import { createCommonFingerprint, fingerprintOf } from '../fingerprint.ts';
 import { decodeTexts } from '../texts.ts';
 import { toUsageObject } from '../usage.ts';
 import { createEncoder, toUsageEvent, type Head } from './encoder.ts';
+import { completionTraits } from './traits.ts';
 
 /** Prompts times answers of one request. */
 const MAX_ANSWERS = 128;
@@ -78,6 +79,7 @@ function toOperation(
     isStream: body.stream === true,
     promptParam: 'prompt',
     estimateTokens: () => estimateCompletion(request),
+    traits: () => completionTraits(request),
     ignoredParams: ({ completion }, target) => completion.ignoredParams(request, target),
     upstreamRequest: ({ completion }, target) => completion.toRequest(request, target),
     createConverter({ completion }, target) {

@@ -40,12 +40,18 @@ function toCall(request: EmbeddingRequest, limits: DecodeLimits, print: Print): 
     wantsVectors: true,
     promptParam: 'input',
     estimateTokens: () => estimateTokens(charactersOf(request.inputs), 0, 0, 0),
+    traits: () => ({
+      operation: 'embeddings',
+      dimensions: request.dimensions,
+      encodingFormat: request.encoding,
+    }),
     ignoredParams: ({ embedding }, target) => embedding.ignoredParams(request, target),
     upstreamRequest: ({ embedding }, target) => embedding.toRequest(request, target),
     createConverter: ({ embedding }) =>
       createCollector(limits, HINT, (body) => {
         const answer = embedding.readAnswer(body, request);
-        return { bytes: print(answer, checkVectors(answer, request)), usage: answer.usage };
+        const { usage, model } = answer;
+        return { bytes: print(answer, checkVectors(answer, request)), usage, model };
       }),
   };
 }
