@@ -125,6 +125,7 @@ export default tseslint.config(
       'js-tiktoken',
       'rate-limiter-flexible',
       'ioredis',
+      '@opentelemetry',
     ],
     types: ['express'],
     isPortable: false,

@@ -4,6 +4,7 @@ import express, { type Express } from 'express';
 import { addAdminRoutes, type AdminDeps } from './admin-routes.ts';
 import type { Logger, Meter, Now } from './core/exchange.ts';
 import type { BackendStatus, Pool } from './core/fleet.ts';
+import type { Tracer } from './core/tracing.ts';
 import { authenticate } from './http/authenticate.ts';
 import { browserHeaders } from './http/browser-headers.ts';
 import { context } from './http/context.ts';
@@ -28,6 +29,7 @@ export interface AppDeps extends PassthroughDeps, AdminDeps {
   readonly pool: Pool;
   readonly logger: Logger;
   readonly meter: Meter;
+  readonly tracer: Tracer;
   readonly now: Now;
   readonly newId: () => string;
   readonly status: () => readonly BackendStatus[];

@@ -13,6 +13,7 @@ import type { Keyring } from './core/client.ts';
 import type { ActiveExchange, Logger, Meter, Now } from './core/exchange.ts';
 import type { Backend } from './core/fleet.ts';
 import { RENEW_MS } from './core/limits.ts';
+import { createUntraced } from './gateway/untraced.ts';
 import { createGeneration, type Lasting } from './generation.ts';
 import { createRetryBudget } from './gateway/retry-budget.ts';
 import { createWatch, type Watch } from './gateway/watch.ts';
@@ -34,6 +35,7 @@ import { createResolver, lookUpInDns } from './node/resolve.ts';
 import { createSender } from './node/send.ts';
 import { createTimers } from './node/timers.ts';
 import { createTokenDecoder } from './node/tokens.ts';
+import type { Tracing } from './node/tracing/index.ts';
 import { createOperator } from './operator.ts';
 import { createPool } from './routing/pool.ts';
 import { createProber, type Prober } from './routing/probe.ts';
@@ -67,16 +69,18 @@ export interface Deps extends Omit<AppDeps, 'reload'> {
   enter(phase: Phase): void;
   /** Some backend holds a lease. */
   isBusy(): boolean;
-  /** Ends timers and idle connections; resolves when what was counted is kept. */
+  /** Ends timers and idle connections; resolves when what was counted is kept, and the last traces are sent. */
   close(): Promise<void>;
 }
 
-/** What a test may put in the place of the real thing. */
+/** What there is already, and what a test puts in the place of the real thing. */
 export interface DepsOverrides {
   readonly now?: Now;
   /** Milliseconds since 1970, for days and months. */
   readonly wallClock?: () => number;
   readonly logger?: Logger;
+  /** Without it nothing is traced. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /**
@@ -93,6 +97,7 @@ export function createDeps(
   // 32 hex digits: OpenAI takes call ids of 40 characters at most, prefix included.
   const newId = (): string => randomUUID().replaceAll('-', '');
   const logger = overrides.logger ?? createLogger(first.log);
+  const { tracing } = overrides;
   const { askAll, join } = isWorker ? joinWorkers(logger) : alone;
   const version = versionOf(root);
   const { send, close: closeSender } = createSender();
@@ -216,6 +221,7 @@ export function createDeps(
       },
       passed: (record) => ledger?.count(record),
     },
+    tracer: tracing?.tracer ?? createUntraced(first.tracing.propagate),
     metrics: first.metrics.enabled ? { path: first.metrics.path, render: metrics.render } : undefined,
     now,
     newId,
@@ -262,12 +268,12 @@ export function createDeps(
       limitsOfClients.close();
       pods.close();
       closeSender();
-      await ledger?.flush();
+      await Promise.all([ledger?.flush(), tracing?.close()]);
     },
   };
 }
 
-function versionOf(root: URL): string {
+export function versionOf(root: URL): string {
   return (JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { version: string }).version;
 }
 

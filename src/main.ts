@@ -1,11 +1,12 @@
 /** The server: loads the configuration and runs one, or forks workers. The only process.exit. */
 
+import { randomUUID } from 'node:crypto';
 import { existsSync, openSync, closeSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { ConfigError, CONFIG_EXIT_CODE } from './config/fault.ts';
 import { DEFAULT_CONFIG_FILE, isLoopback, loadConfig, type Config } from './config/load.ts';
 import { ANONYMOUS } from './core/client.ts';
-import { createDeps, type Deps } from './deps.ts';
+import { createDeps, versionOf, type Deps } from './deps.ts';
 import { findFleet, printFleet, readFleet, type Fleet } from './find-fleet.ts';
 import type { Reload } from './http/admin/reload.ts';
 import { hearBackends, tellBackends } from './node/cluster-backends.ts';
@@ -15,6 +16,7 @@ import { answerLimitRequests } from './node/limits/cluster.ts';
 import { createMemoryStore } from './node/limits/memory.ts';
 import { createLogger } from './node/logger.ts';
 import { tlsChecks } from './node/tls.ts';
+import { openTracing } from './node/tracing/index.ts';
 import { watchFiles, type FileWatch } from './node/watch-files.ts';
 import { createReload } from './reload.ts';
 import { countPorts, createServers, type Ports, type Servers } from './servers.ts';
@@ -65,7 +67,10 @@ async function main(): Promise<void> {
 
 /** `find`: where nothing is configured. The port is open, and health is told, before it has ended. */
 async function serve(config: Config, find: (config: Config) => Promise<Fleet>): Promise<void> {
-  const deps = createDeps(config, config.backends, ROOT);
+  const logger = createLogger(config.log);
+  const about = { version: versionOf(ROOT), instanceId: randomUUID(), logger };
+  const tracing = await openTracing(config.tracing, about);
+  const deps = createDeps(config, config.backends, ROOT, { logger, tracing });
   let fleet: Fleet = { backends: config.backends, isDemo: false };
   // A forgotten promise of one request is no reason to cut the streams of all others.
   process.on('unhandledRejection', (error) => {

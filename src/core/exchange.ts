@@ -5,6 +5,7 @@ import type { Client } from './client.ts';
 import type { JsonObject } from './json.ts';
 import type { Operation, Surface } from './operation.ts';
 import type { ByteText, Usage } from './stream.ts';
+import type { RequestTrace } from './tracing.ts';
 
 /** Moves the answer to the client. The first write commits. */
 export interface Relay {
@@ -41,6 +42,8 @@ export interface Exchange {
   operation: Operation | null;
   readonly relay: Relay;
   readonly startedMs: number;
+  /** undefined where nobody traces it. */
+  readonly trace?: RequestTrace | undefined;
 }
 
 /** An exchange that is going on, as operators see it. */

@@ -52,7 +52,7 @@ export interface RequestEnd {
   readonly client: string | undefined;
   /** Of requests that came to a model, or were passed on raw. */
   readonly record: ExchangeRecord | undefined;
-  /** Of those that did not. */
+  /** Why it failed, whether that was told with a status or in the stream. */
   readonly error: GatewayError | undefined;
 }
 

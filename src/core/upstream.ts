@@ -11,6 +11,8 @@ export interface UpstreamRequest {
   /** The path stands beside the API and not below it: `/health` of a server whose API is `/v1`. */
   readonly isBesideApi?: boolean;
   readonly body?: string;
+  /** Besides those that every request to the backend has. Lower-case names. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface BodyReader {

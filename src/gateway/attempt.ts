@@ -12,6 +12,7 @@ import type { Send, UpstreamBody } from '../core/upstream.ts';
 import { encodeUtf8 } from '../wire/utf8.ts';
 import type { Progress } from './progress.ts';
 import { pump } from './pump.ts';
+import { traceAttempt, type TracedAttempt } from './traced.ts';
 import type { Heartbeat, Watch } from './watch.ts';
 
 export interface AttemptDeps {
@@ -40,6 +41,7 @@ export async function runAttempt(
   const { target } = lease;
   const kind = deps.kinds[target.backend.kind];
   const controller = new AbortController();
+  let traced: TracedAttempt | undefined;
   let outcome: 'ok' | GatewayError = 'ok';
   relay.onClose = (reason) => {
     controller.abort(reason);
@@ -48,11 +50,13 @@ export async function runAttempt(
   const watched = deps.watch.start(target.backend.timeouts, heartbeat, exchange, controller);
   try {
     if (relay.closedBy) throw relay.closedBy;
-    const body = await openAnswer(deps, exchange, progress, lease, controller.signal);
+    traced = traceAttempt(exchange, target);
+    const body = await openAnswer(deps, exchange, progress, lease, controller.signal, traced);
     const operation = operationOf(exchange);
     const saidBefore = operation.rescue?.transcript.pieces ?? 0;
-    const converter = operation.createConverter(kind, target);
-    await pump(body, converter, exchange, watched, progress, lease, deps.now);
+    const own = operation.createConverter(kind, target);
+    const converter = traced?.converter(own) ?? own;
+    await pump(body, converter, exchange, watched, progress, traced?.lease(lease) ?? lease, deps.now);
     progress.usage = converter.usage && continuedUsage(converter.usage, saidBefore);
     return undefined;
   } catch (thrown) {
@@ -64,6 +68,7 @@ export async function runAttempt(
     relay.onDrain = undefined;
     if (outcome !== 'ok') controller.abort(outcome);
     lease.release(outcome);
+    traced?.end(outcome);
   }
 }
 
@@ -77,6 +82,7 @@ async function openAnswer(
   progress: Progress,
   lease: Lease,
   signal: AbortSignal,
+  traced: TracedAttempt | undefined,
 ): Promise<UpstreamBody> {
   const operation = operationOf(exchange);
   const { model, promptParam = 'messages' } = operation;
@@ -84,7 +90,8 @@ async function openAnswer(
   const kind = kinds[target.backend.kind];
   for (let isAdapted = false; ; isAdapted = true) {
     tellIgnored(exchange, operation.ignoredParams(kind, target));
-    const upstreamRequest = operation.upstreamRequest(kind, target);
+    const plain = operation.upstreamRequest(kind, target);
+    const upstreamRequest = traced?.request(plain) ?? plain;
     progress.sentMs = now();
     const { status, headers, body } = await send(target.backend, upstreamRequest, signal);
     if (status === 200) return body;

@@ -96,7 +96,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     let hasSlipped = false;
     for (;;) {
       const lease = await nextLease(exchange, targets, tried, failure, progress);
-      if (failure) progress.failovers.push({ backend: progress.backend, reason: failure.reason });
+      if (failure) tellNext(exchange, progress, failure, lease);
       tried.add(lease.target.backend.name);
       progress.attempts++;
       progress.backend = lease.target.backend.name;
@@ -119,6 +119,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
       }
       if (!deps.retryBudget.take()) {
         progress.wasRetryRefused = true;
+        exchange.trace?.event('retry_refused', { backend: progress.backend, failure });
         throw lastFailure(failure);
       }
     }
@@ -174,6 +175,14 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
   }
 
   return { run };
+}
+
+/** Another attempt makes up for the one that failed. */
+function tellNext({ relay, trace }: Exchange, progress: Progress, failure: GatewayError, next: Lease): void {
+  const { backend } = progress;
+  progress.failovers.push({ backend, reason: failure.reason });
+  const again = backend === next.target.backend.name ? 'retry' : 'failover';
+  trace?.event(relay.isCommitted ? 'rescue' : again, { backend, failure });
 }
 
 /** Throws the failure when the answer cannot be gone on with. */

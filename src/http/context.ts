@@ -4,12 +4,16 @@ import type { RequestHandler, Response } from 'express';
 import type { Client } from '../core/client.ts';
 import type { Generation } from './generation.ts';
 import type { JsonObject } from '../core/json.ts';
+import { toGatewayError, type GatewayError } from '../core/errors.ts';
 import type { ExchangeRecord, Logger, Meter, Now } from '../core/exchange.ts';
+import type { RequestTrace, Tracer } from '../core/tracing.ts';
 
 export interface RequestContext {
   readonly id: string;
   readonly startedMs: number;
   readonly generation: Generation;
+  /** undefined where nobody traces it. */
+  readonly trace: RequestTrace | undefined;
   /** Who calls, once it is known. */
   client: Client | undefined;
   /** What the operator's request is about: a backend, a model, an exchange. */
@@ -25,6 +29,7 @@ export interface ContextDeps {
   readonly now: Now;
   readonly newId: () => string;
   readonly meter: Pick<Meter, 'request'>;
+  readonly tracer: Tracer;
   readonly logger: Logger;
 }
 
@@ -35,7 +40,7 @@ export function contextOf(res: Response): RequestContext {
   return res.locals.context as RequestContext;
 }
 
-export function context({ current, now, newId, meter, logger }: ContextDeps): RequestHandler {
+export function context({ current, now, newId, meter, tracer, logger }: ContextDeps): RequestHandler {
   return (req, res, next) => {
     const given = req.headers['x-request-id'];
     const id = typeof given === 'string' && REQUEST_ID.test(given) ? given : `req_${newId()}`;
@@ -43,6 +48,7 @@ export function context({ current, now, newId, meter, logger }: ContextDeps): Re
       id,
       startedMs: now(),
       generation: current(),
+      trace: tracer.begin({ id, method: req.method, url: req.url, headers: req.headers }),
       client: undefined,
       subject: undefined,
       record: undefined,
@@ -60,14 +66,25 @@ export function context({ current, now, newId, meter, logger }: ContextDeps): Re
       const status = res.headersSent ? res.statusCode : 499;
       meter.request(method, route, status, durationMs);
       void Promise.resolve(own.record).then((record) => {
-        const { client, subject, error } = own;
+        const { client, subject, error, trace } = own;
         const who = { ...(client && { client: client.name }), ...(subject !== undefined && { subject }) };
-        const outcome = { ...who, ...describe(record, error) };
-        logger.info('request', { requestId: id, method, route, status, ...outcome, durationMs });
+        const outcome = { ...who, ...describe(record, error), durationMs, ...trace?.logFields };
+        logger.info('request', { requestId: id, method, route, status, ...outcome });
+        trace?.end({
+          route: typeof matched?.path === 'string' ? route : undefined,
+          status: res.headersSent ? status : undefined,
+          client: client?.name,
+          record,
+          error: failureOf(record, error),
+        });
       });
     });
     next();
   };
+}
+
+function failureOf(record: ExchangeRecord | undefined, error: unknown): GatewayError | undefined {
+  return record?.error ?? (error === undefined ? undefined : toGatewayError(error));
 }
 
 function describe(record: ExchangeRecord | undefined, error: unknown): JsonObject {

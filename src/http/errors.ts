@@ -12,7 +12,8 @@ export function errors(surface: Pick<Surface, 'errorBody'>, logger: Logger): Err
     const error = fromExpress(thrown);
     contextOf(res).error = error;
     if (error.reason === 'internal_error') {
-      logger.error('request failed', { requestId: contextOf(res).id, error });
+      const { id: requestId, trace } = contextOf(res);
+      logger.error('request failed', { requestId, error, ...trace?.logFields });
     }
     if (res.headersSent) {
       next(thrown);

@@ -53,6 +53,7 @@ async function begin(
     operation,
     relay,
     startedMs,
+    trace: context.trace,
   });
   if (permit) void record.then(permit.settle);
   return { record, relay };

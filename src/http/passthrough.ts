@@ -5,7 +5,8 @@ import { GatewayError, toGatewayError } from '../core/errors.ts';
 import type { Permit } from '../core/client.ts';
 import type { ActiveExchange, ExchangeRecord, Meter, Now } from '../core/exchange.ts';
 import type { Lease, Pool } from '../core/fleet.ts';
-import type { Owned } from '../core/stream.ts';
+import type { ByteText, Owned } from '../core/stream.ts';
+import type { AttemptTrace } from '../core/tracing.ts';
 import { toStatus } from '../gateway/progress.ts';
 import { clientOf } from './authenticate.ts';
 import { contextOf, type RequestContext } from './context.ts';
@@ -71,17 +72,20 @@ export function passthrough(deps: PassthroughDeps, choose: Choose = chooseByBody
     const { backend, upstreamModel } = lease.target;
     const sentMs = deps.now();
     let outcome: GatewayError | undefined;
+    let trace: AttemptTrace | undefined;
     try {
+      const path = pathOf(upstreamModel);
+      trace = contextOf(res).trace?.call({ backend, method: req.method, path });
       const body = json === undefined || model === undefined ? json : renameModel(json, upstreamModel);
       const bodyBytes = body === undefined ? undefined : Buffer.byteLength(body);
-      const headers = toUpstreamHeaders(req.headers, bodyBytes, backend);
-      const path = pathOf(upstreamModel);
+      const headers = { ...toUpstreamHeaders(req.headers, bodyBytes, backend), ...trace?.headers };
       const send = await loadForward();
       await send({ req, res, backend, path, headers, body, model: model ?? '', allow, exchange });
     } catch (thrown) {
       outcome = toGatewayError(thrown);
     } finally {
       lease.release(outcome ?? 'ok');
+      trace?.end({ error: outcome, usage: null, model: '', finishReasons: [], answer: '' as ByteText });
     }
     const { id, client, startedMs, isStream } = exchange;
     return {

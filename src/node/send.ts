@@ -51,8 +51,9 @@ export function createSender(): Sender {
   }
 
   return {
-    send(backend, { method, path, body = '', isBesideApi = false }, signal) {
-      const { transport, basePath, rootPath, headers } = routeOf(backend);
+    send(backend, { method, path, body = '', isBesideApi = false, headers: more }, signal) {
+      const { transport, basePath, rootPath, headers: fixed } = routeOf(backend);
+      const headers = more ? { ...fixed, ...more } : fixed;
       const fullPath = (isBesideApi ? rootPath : basePath) + path;
       return transport.send({ method, path: fullPath, headers, body }, signal);
     },

@@ -7,6 +7,7 @@ import { afterEach, beforeAll, expect, it } from '@jest/globals';
 import { byPath, PNG, startImageServer } from '../node/images/image-server.ts';
 import { TLS_CERTIFICATE, TLS_KEY } from '../support/certificate.ts';
 import { startKubernetes } from '../support/kubernetes-api.ts';
+import { startOtlpReceiver } from '../support/otlp-receiver.ts';
 import { buildProgram, runProgram, type Program } from '../support/program.ts';
 import { saying, type Script } from '../support/scripted-backend.ts';
 import { createSetup } from '../support/setup.ts';
@@ -108,6 +109,29 @@ it('the pods of a Service are found, through an API behind https', async () => {
   }
 });
 
+it('traces are sent in protobuf to whoever takes them, the last ones before the program ends', async () => {
+  const receiver = await startOtlpReceiver();
+  try {
+    const backend = await setup.backend(saying('Hello'));
+    const origin = await start({ OLLAMA_BASE_URL: backend.url, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url });
+    const messages = [{ role: 'user', content: 'hi' }];
+    expect(await post(`${origin}/v1/chat/completions`, { model: 'm', messages })).toMatchObject({
+      status: 200,
+    });
+    const [program] = running;
+    program?.process.kill('SIGTERM');
+    expect(await program?.ended).toMatchObject({ code: 0 });
+    expect(receiver.requests).toMatchObject([
+      { path: '/v1/traces', headers: { 'content-type': 'application/x-protobuf' } },
+    ]);
+    const text = receiver.requests[0]?.text;
+    for (const word of ['POST /v1/chat/completions', 'chat m', 'node-ai-gateway'])
+      expect(text).toContain(word);
+  } finally {
+    await receiver.close();
+  }
+});
+
 /** Every module that is loaded late, with the test that has the built program load it. */
 const LOADED_LATE: Readonly<Record<string, string>> = {
   'src/cli.ts ./commands/keys/index.ts': 'keys.test.ts: the commands',
@@ -122,6 +146,7 @@ const LOADED_LATE: Readonly<Record<string, string>> = {
   'src/node/send.ts ./undici.ts': 'a backend behind https',
   'src/node/tokens.ts js-tiktoken/lite': 'tokens',
   'src/node/tokens.ts js-tiktoken/ranks/cl100k_base': 'tokens',
+  'src/node/tracing/index.ts ./otel.ts': 'traces are sent in protobuf',
 };
 
 it('each module that is loaded late has its test here', () => {

@@ -20,6 +20,7 @@ import { toBackend } from '../../src/config/load.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { Logger } from '../../src/core/exchange.ts';
 import type { Alias, Backend, KindName } from '../../src/core/fleet.ts';
+import { createUntraced } from '../../src/gateway/untraced.ts';
 import { createWatch } from '../../src/gateway/watch.ts';
 import { authenticate } from '../../src/http/authenticate.ts';
 import { context } from '../../src/http/context.ts';
@@ -202,6 +203,7 @@ async function startGateway(
       current: () => generation,
       now,
       newId: () => String(++ids),
+      tracer: createUntraced(true),
       logger,
       meter: { request: (_method, route) => routes.push(route) },
     }),

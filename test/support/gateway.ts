@@ -11,6 +11,7 @@ import type { ReloadResult } from '../../src/http/admin/reload.ts';
 import { hashKey } from '../../src/node/hash-key.ts';
 import { tlsChecks } from '../../src/node/tls.ts';
 import { createReload } from '../../src/reload.ts';
+import { openTracing } from '../../src/node/tracing/index.ts';
 import { createServers } from '../../src/servers.ts';
 
 export interface LogLine {
@@ -41,6 +42,8 @@ export interface TestGateway {
   drain(timeoutMs: number): Promise<void>;
   /** POST /v1/chat/completions with a plain question, unless `body` says otherwise. */
   chat(body?: JsonObject, init?: RequestInit): Promise<Response>;
+  /** Spans that have ended are at their receiver. */
+  flushTraces(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -94,8 +97,12 @@ export async function startGateway({
   const config = load();
   const logs: LogLine[] = [];
   let nowMs = 1000;
+  const logger = recordingLogger(logs);
+  const about = { version: '0.0.0-test', instanceId: 'test', logger };
+  const tracing = await openTracing(config.tracing, about);
   const deps = createDeps(config, config.backends, ROOT, {
-    logger: recordingLogger(logs),
+    logger,
+    tracing,
     wallClock,
     ...(isClockStopped && { now: () => nowMs }),
   });
@@ -127,6 +134,7 @@ export async function startGateway({
     },
     reload,
     drain: servers.drain,
+    flushTraces: async () => tracing?.flush(),
     advance(ms) {
       nowMs += ms;
       deps.watch.tick();
