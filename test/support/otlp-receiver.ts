@@ -14,7 +14,6 @@ export interface ReceivedSpan {
   readonly attributes: Attributes;
   readonly events: readonly { readonly name: string; readonly attributes: Attributes }[];
   readonly isError: boolean;
-  readonly durationMs: number;
   /** Of the service that sent it. */
   readonly resource: Attributes;
 }
@@ -28,7 +27,7 @@ export interface OtlpReceiver {
     readonly headers: IncomingMessage['headers'];
     readonly text: string;
   }[];
-  /** All that came so far, in the order in which they began. */
+  /** All that came so far, a trace after the other: its server span, then the others in the order in which they ended. */
   spans(): readonly ReceivedSpan[];
   /** What it answers from now on; 200 at first. */
   answer(status: number): void;
@@ -54,11 +53,11 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   return {
     url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
     requests,
-    spans: () =>
-      requests
-        .filter(({ headers }) => headers['content-type'] === 'application/json')
-        .flatMap(({ text }) => toSpans(JSON.parse(Buffer.from(text, 'latin1').toString()) as OtlpTraces))
-        .sort((a, b) => (a.startNanos < b.startNanos ? -1 : 1)),
+    spans: () => {
+      const spans = requests.flatMap(toSpans);
+      const traces = new Set(spans.map(({ traceId }) => traceId));
+      return [...traces].flatMap((id) => serverFirst(spans.filter(({ traceId }) => traceId === id)));
+    },
     answer(next) {
       status = next;
     },
@@ -88,8 +87,6 @@ interface OtlpSpan {
   readonly spanId: string;
   readonly parentSpanId?: string;
   readonly traceState?: string;
-  readonly startTimeUnixNano: string;
-  readonly endTimeUnixNano: string;
   readonly attributes: readonly OtlpAttribute[];
   readonly events: readonly { readonly name: string; readonly attributes?: readonly OtlpAttribute[] }[];
   readonly status: { readonly code?: number };
@@ -107,32 +104,32 @@ interface OtlpValue {
 
 const KINDS: Readonly<Record<number, ReceivedSpan['kind']>> = { 2: 'server', 3: 'client' };
 const ERROR = 2;
-const NANOS_PER_MS = 1_000_000n;
 
-function toSpans({ resourceSpans }: OtlpTraces): (ReceivedSpan & { readonly startNanos: bigint })[] {
+function serverFirst(spans: readonly ReceivedSpan[]): ReceivedSpan[] {
+  return [...spans].sort((a, b) => Number(b.kind === 'server') - Number(a.kind === 'server'));
+}
+
+function toSpans({ headers, text }: OtlpReceiver['requests'][number]): ReceivedSpan[] {
+  if (headers['content-type'] !== 'application/json') return [];
+  const { resourceSpans } = JSON.parse(Buffer.from(text, 'latin1').toString()) as OtlpTraces;
   return resourceSpans.flatMap(({ resource, scopeSpans }) =>
     scopeSpans
       .flatMap(({ spans }) => spans)
-      .map((span) => {
-        const startNanos = BigInt(span.startTimeUnixNano);
-        return {
-          name: span.name,
-          kind: KINDS[span.kind] ?? 'other',
-          traceId: span.traceId,
-          spanId: span.spanId,
-          parentSpanId: span.parentSpanId ?? '',
-          traceState: span.traceState ?? '',
-          attributes: toAttributes(span.attributes),
-          events: span.events.map(({ name, attributes = [] }) => ({
-            name,
-            attributes: toAttributes(attributes),
-          })),
-          isError: span.status.code === ERROR,
-          durationMs: Number((BigInt(span.endTimeUnixNano) - startNanos) / NANOS_PER_MS),
-          resource: toAttributes(resource.attributes),
-          startNanos,
-        };
-      }),
+      .map((span) => ({
+        name: span.name,
+        kind: KINDS[span.kind] ?? 'other',
+        traceId: span.traceId,
+        spanId: span.spanId,
+        parentSpanId: span.parentSpanId ?? '',
+        traceState: span.traceState ?? '',
+        attributes: toAttributes(span.attributes),
+        events: span.events.map(({ name, attributes = [] }) => ({
+          name,
+          attributes: toAttributes(attributes),
+        })),
+        isError: span.status.code === ERROR,
+        resource: toAttributes(resource.attributes),
+      })),
   );
 }
 
