@@ -15,8 +15,11 @@ export type Locate = (path: readonly PropertyKey[], wantsKey?: boolean) => strin
 export function createLocator(file: ConfigFile, { origins, backends }: EnvSettings, raw: unknown): Locate {
   const fromEnv = new Set(backends.map(({ name }) => name));
   return (path, wantsKey) => {
-    const dotted = path.filter((step) => typeof step === 'string').join('.');
-    const variable = origins.get(dotted);
+    const steps = path.filter((step) => typeof step === 'string');
+    // A variable may hold a whole map, and the fault lie within it.
+    const variable = steps
+      .map((_, i) => origins.get(steps.slice(0, i + 1).join('.')))
+      .find((name) => name !== undefined);
     if (variable !== undefined) return `environment ${variable}`;
     if (path[0] === 'backends' && typeof path[1] === 'number') {
       const name = String(asObject(asArray(asObject(raw).backends)[path[1]]).name);

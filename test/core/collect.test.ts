@@ -11,6 +11,7 @@ it('an answer that was too large stays so: what follows of it is no answer', () 
     (bytes) => ({
       bytes,
       usage: null,
+      model: '',
     }),
   );
   const tooLarge = /larger than 10 bytes\. Ask for less\./;

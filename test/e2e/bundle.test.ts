@@ -132,6 +132,37 @@ it('traces are sent in protobuf to whoever takes them, the last ones before the 
   }
 });
 
+it.each([
+  ['', false],
+  ['http://127.0.0.1:9', true],
+])('with %j as the receiver of traces OpenTelemetry is loaded: %s', async (receiver, isLoaded) => {
+  const folder = mkdtempSync(join(tmpdir(), 'gateway-'));
+  const backend = await setup.backend(saying('Hello'));
+  const origin = await start({
+    OLLAMA_BASE_URL: backend.url,
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver,
+    // Node writes there which scripts it has loaded.
+    NODE_V8_COVERAGE: folder,
+  });
+  const messages = [{ role: 'user', content: 'hi' }];
+  const answer = await post(`${origin}/v1/chat/completions`, { model: 'm', messages });
+  expect(answer).toMatchObject({ status: 200 });
+  const [program] = running;
+  program?.process.kill('SIGTERM');
+  expect(await program?.ended).toMatchObject({ code: 0 });
+  const scripts = readdirSync(folder)
+    .flatMap((name) => (JSON.parse(readFileSync(join(folder, name), 'utf8')) as Coverage).result)
+    .filter(({ url }) => url.startsWith('file:'))
+    .map(({ url }) => readFileSync(new URL(url), 'utf8'));
+  expect(scripts.length).toBeGreaterThan(1);
+  // prom-client uses the API, which is not much and does nothing by itself.
+  expect(scripts.some((text) => /node_modules\/@opentelemetry\/(?!api\/)/.test(text))).toBe(isLoaded);
+});
+
+interface Coverage {
+  readonly result: readonly { readonly url: string }[];
+}
+
 /** Every module that is loaded late, with the test that has the built program load it. */
 const LOADED_LATE: Readonly<Record<string, string>> = {
   'src/cli.ts ./commands/keys/index.ts': 'keys.test.ts: the commands',

@@ -200,11 +200,17 @@ describe('POST /admin/reload', () => {
   it('names what holds after a restart only', async () => {
     const backend = await setup.backend(saying('fine'));
     const gateway = await setup.gateway({ file: fileOf(backend) });
-    gateway.rewrite(fileOf(backend, 'server: { maxConnections: 7 }\nlog: { level: warn }'));
+    gateway.rewrite(
+      fileOf(
+        backend,
+        'server: { maxConnections: 7 }\nlog: { level: warn }\ntracing: { resource: { team: a } }',
+      ),
+    );
     expect(await gateway.reload()).toMatchObject({
       isApplied: true,
-      needRestart: ['server.maxConnections', 'log.level'],
+      needRestart: ['server.maxConnections', 'log.level', 'tracing.resource'],
     });
+    expect(await gateway.reload()).toMatchObject({ needRestart: [] });
   });
 
   it('is for the operator only', async () => {
