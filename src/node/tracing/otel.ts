@@ -24,7 +24,7 @@ const MAX_QUEUE_WITH_CONTENT = 256;
 const MAX_BATCH = 256;
 const SEND_EVERY_MS = 2000;
 /** How long the end of the program waits for the last spans. */
-const CLOSE_MS = 3000;
+const CLOSE_MS = 2000;
 
 export function createOtelTracing(
   settings: TracingSettings,
