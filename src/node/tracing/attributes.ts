@@ -158,7 +158,9 @@ function unlessNone(count: number | undefined): number | undefined {
 type Value = Attributes[string] | null;
 
 function defined(values: Readonly<Record<string, Value>>): Attributes {
-  return Object.fromEntries(
-    Object.entries(values).filter((entry): entry is [string, NonNullable<Value>] => entry[1] != null),
-  );
+  const kept: Attributes = {};
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined && value !== null) kept[name] = value;
+  }
+  return kept;
 }
