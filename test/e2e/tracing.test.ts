@@ -284,6 +284,28 @@ it('a client that leaves is marked, and no error', async () => {
   expect(server?.attributes['gateway.outcome']).toBe('client_aborted');
 });
 
+it('a client that leaves while its raw request waits in line is marked too', async () => {
+  const backend = await setup.backend(() => undefined);
+  const traced = await startTraced({ env: { VLLM_BASE_URL: backend.url, BACKEND_CONCURRENCY: '1' } });
+  const abort = new AbortController();
+  const leaving = ['a', 'b'].map(async (input) => {
+    const body = JSON.stringify({ model: 'm', input });
+    const headers = { 'content-type': 'application/json' };
+    const init = { method: 'POST', headers, body, signal: abort.signal };
+    await expect(fetch(`${traced.gateway.url}/v1/rerank`, init)).rejects.toThrow(/abort/);
+  });
+  await eventually(
+    async () => (await traced.gateway.metric('ai_gateway_queue_depth', { backend: 'vllm' })) === 1,
+  );
+  abort.abort();
+  await Promise.all(leaving);
+  const servers = (await traced.spans(3)).filter(({ kind }) => kind === 'server');
+  expect(servers.map(({ isError, attributes }) => [isError, attributes['error.type']])).toEqual([
+    [false, 'client_closed'],
+    [false, 'client_closed'],
+  ]);
+});
+
 it('nothing but the API is traced', async () => {
   const backend = await setup.backend(saying('Hello'));
   const traced = await startTraced({ env: { OLLAMA_BASE_URL: backend.url } });

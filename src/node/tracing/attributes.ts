@@ -43,7 +43,8 @@ export function endAttributes({ route, status, client, record, error }: RequestE
   return defined({
     'http.route': route,
     'http.response.status_code': status,
-    'error.type': error?.reason,
+    // Who leaves while a request waits is gone before there is an error to tell.
+    'error.type': error?.reason ?? (status === undefined ? 'client_closed' : undefined),
     'gateway.client': client,
     'gateway.model': record?.model,
     'gateway.backend': record?.backend,
