@@ -100,7 +100,9 @@ describe('the packages of the program', () => {
     const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
       dependencies: Record<string, string>;
     };
-    const direct = Object.entries(dependencies).map(([name, version]) => `pkg:npm/${name}@${version}`);
+    const direct = Object.entries(dependencies).map(
+      ([name, version]) => `pkg:npm/${name.replace('@', '%40')}@${version}`,
+    );
     expect(own?.dependsOn).toEqual(direct.sort());
   });
 });

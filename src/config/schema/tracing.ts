@@ -13,7 +13,7 @@ const SAMPLERS = [
   'always_off',
 ] as const;
 /** Spans cannot hold messages elsewhere: the gateway sends no events of OpenTelemetry's log. */
-const CONTENT_WORDS: Readonly<Record<string, boolean>> = { span_only: true, no_content: false };
+const CONTENT_WORDS = ['SPAN_ONLY', 'NO_CONTENT', 'span_only', 'no_content'] as const;
 
 /** Not shown when it is wrong: people put keys into such URLs. */
 const endpoint = z
@@ -44,12 +44,10 @@ export const tracing = z
       .default(true)
       .describe('Sends `traceparent` and `tracestate` to backends; without traces, those of the client.'),
     messageContent: z
-      .union([z.boolean(), z.string()])
-      .refine(
-        (wish) => typeof wish === 'boolean' || wish.toLowerCase() in CONTENT_WORDS,
-        "expected true, false, 'SPAN_ONLY' or 'NO_CONTENT'.",
-      )
-      .transform((wish) => wish === true || CONTENT_WORDS[String(wish).toLowerCase()] === true)
+      .union([z.boolean(), z.enum(CONTENT_WORDS)], {
+        error: "expected true, false, 'SPAN_ONLY' or 'NO_CONTENT'",
+      })
+      .transform((wish) => wish === true || wish === 'SPAN_ONLY' || wish === 'span_only')
       .prefault(false)
       .describe('Puts prompts and answers into spans.'),
   })
