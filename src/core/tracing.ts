@@ -14,6 +14,8 @@ export interface Tracer {
 export interface IncomingRequest {
   readonly id: string;
   readonly method: string;
+  /** It came by https. */
+  readonly isEncrypted: boolean;
   /** Path and query. */
   readonly url: string;
   /** Lower-case names. */

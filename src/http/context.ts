@@ -1,6 +1,6 @@
 /** What belongs to one HTTP request: its id, its clock, and one line in the log when it is over. */
 
-import type { RequestHandler, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { Client } from '../core/client.ts';
 import type { Generation } from './generation.ts';
 import type { JsonObject } from '../core/json.ts';
@@ -48,7 +48,7 @@ export function context({ current, now, newId, meter, tracer, logger }: ContextD
       id,
       startedMs: now(),
       generation: current(),
-      trace: tracer.begin({ id, method: req.method, url: req.url, headers: req.headers }),
+      trace: beginTrace(tracer, id, req),
       client: undefined,
       subject: undefined,
       record: undefined,
@@ -81,6 +81,11 @@ export function context({ current, now, newId, meter, tracer, logger }: ContextD
     });
     next();
   };
+}
+
+function beginTrace(tracer: Tracer, id: string, req: Request): RequestTrace | undefined {
+  const { method, url, headers } = req;
+  return tracer.begin({ id, method, isEncrypted: 'encrypted' in req.socket, url, headers });
 }
 
 function failureOf(record: ExchangeRecord | undefined, error: unknown): GatewayError | undefined {

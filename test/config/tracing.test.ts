@@ -4,9 +4,10 @@ import { describe, expect, it } from '@jest/globals';
 import { ConfigError } from '../../src/config/fault.ts';
 import { loadConfig, type Config } from '../../src/config/load.ts';
 import { hashKey } from '../../src/node/hash-key.ts';
+import { tlsChecks } from '../../src/node/tls.ts';
 
 function load(env: Readonly<Record<string, string>>): Config['tracing'] {
-  return loadConfig({ hashKey, env, exists: () => false, readFile: () => '' }).tracing;
+  return loadConfig({ hashKey, tlsChecks, env, exists: () => false, readFile: () => '' }).tracing;
 }
 
 function faultOf(env: Readonly<Record<string, string>>): string {

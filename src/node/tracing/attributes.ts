@@ -28,11 +28,11 @@ export function methodOf(method: string): string {
   return METHODS.has(method) ? method : '_OTHER';
 }
 
-export function requestAttributes({ id, method, url, headers }: IncomingRequest): Attributes {
+export function requestAttributes({ id, method, isEncrypted, url, headers }: IncomingRequest): Attributes {
   const { 'user-agent': agent } = headers;
   return {
     'http.request.method': methodOf(method),
-    'url.scheme': 'http',
+    'url.scheme': isEncrypted ? 'https' : 'http',
     'url.path': withoutQuery(url),
     ...(typeof agent === 'string' && { 'user_agent.original': agent.slice(0, MAX_TEXT_LENGTH) }),
     'gateway.request.id': id,
