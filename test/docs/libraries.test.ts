@@ -33,10 +33,10 @@ beforeAll(async () => {
   demo = await startDemoBackend({ tokenMs: 0 });
   const file = `backends: [{ name: demo, kind: ollama, url: '${demo.url}' }]`;
   gateway = await startGateway({ file, env: { AUTH_KEY: KEY } });
-  terminal = openTerminal(gateway.url, { API_KEY: KEY });
+  terminal = openTerminal({ API_KEY: KEY }, gateway.url);
 });
 afterAll(async () => {
-  terminal.close();
+  await terminal.close();
   await gateway.close();
   await demo.close();
 });

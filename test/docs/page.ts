@@ -40,6 +40,8 @@ const VARYING: readonly (readonly [RegExp, string])[] = [
   [/\b\d+(\.\d+)?s\b/g, 'DURATION'],
   [/http:\/\/127\.0\.0\.1:\d+/g, 'BACKEND'],
   [/\bnode-ai-gateway \d+\.\d+\.\d+/g, 'node-ai-gateway VERSION'],
+  [/^\d\d:\d\d:\d\d /gm, 'TIME '],
+  [/^retry-after: \d+/gm, 'retry-after: SECONDS'],
   [/\r/g, ''],
 ];
 
