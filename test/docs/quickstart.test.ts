@@ -13,9 +13,11 @@ const ROOT = new URL('../../', import.meta.url);
 const INSTALLATION = 'npm ci\nnpm run build\n';
 
 const servers = await Promise.all(
-  LOCAL_CANDIDATES.map(({ url }) =>
-    fetch(url).then(
-      () => true,
+  LOCAL_CANDIDATES.map(({ kind, url }) =>
+    fetch(kind === 'ollama' ? `${url}/api/version` : `${url}/models`, {
+      signal: AbortSignal.timeout(1000),
+    }).then(
+      ({ ok }) => ok,
       () => false,
     ),
   ),
