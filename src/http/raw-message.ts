@@ -21,6 +21,8 @@ const QUERY = /^[\x21\x22\x24-\x7e]*$/;
 const REQUEST_HEADERS = [
   'accept',
   'accept-language',
+  'anthropic-beta',
+  'anthropic-version',
   'content-encoding',
   'content-length',
   'content-type',

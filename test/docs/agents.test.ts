@@ -63,9 +63,13 @@ describe('docs/clients/claude-code.md', () => {
     expect([answer.status, await answer.text()]).toEqual([200, STREAMS[path]]);
     const call = gateway.lastCall();
     expect([call.path, call.body]).toEqual([path, { model, ...body }]);
-    for (const name of ['authorization', 'anthropic-version', 'anthropic-beta', 'x-app']) {
+    for (const name of ['authorization', 'x-app', 'anthropic-dangerous-direct-browser-access']) {
       expect(call.headers).not.toHaveProperty(name);
     }
+    expect(call.headers).toMatchObject({
+      'anthropic-version': headers['anthropic-version'],
+      'anthropic-beta': headers['anthropic-beta'],
+    });
   });
 
   it('takes one model for all its jobs', () => {
