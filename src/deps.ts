@@ -1,15 +1,12 @@
-/** The composition root: constructs IO, the ledger's in the file beside it. */
+/** The composition root: constructs IO, with the files beside it for the backends, keys, limits and the ledger. */
 
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createKeyring } from './admission/keyring.ts';
 import type { AppDeps } from './app.ts';
+import { createBackendFleet, type BackendFleet } from './backend-fleet.ts';
 import { kinds } from './backends/index.ts';
-import type { Auth } from './config/keys.ts';
 import type { Config } from './config/load.ts';
-import type { ApiKey } from './core/api-key.ts';
-import type { Keyring } from './core/client.ts';
 import type { ActiveExchange, Logger, Meter, Now } from './core/exchange.ts';
 import type { Backend } from './core/fleet.ts';
 import { RENEW_MS } from './core/limits.ts';
@@ -18,46 +15,33 @@ import { createGeneration, type Lasting } from './generation.ts';
 import { createRetryBudget } from './gateway/retry-budget.ts';
 import { createWatch, type Watch } from './gateway/watch.ts';
 import type { Phase } from './http/draining.ts';
+import { adminKeyring, clientKeyring } from './keyrings.ts';
 import { createLedgerOf } from './ledger.ts';
 import { createLimits } from './limits.ts';
 import { createAgents } from './node/agents.ts';
 import { alone, joinWorkers } from './node/cluster-questions.ts';
 import { isWorker } from './node/cluster.ts';
 import { createDescribe } from './node/describe.ts';
-import { createDiscover } from './node/discover.ts';
-import { hashKey } from './node/hash-key.ts';
 import { createImageFetcher } from './node/images/index.ts';
 import { createSlots } from './node/images/slots.ts';
 import { createLogger } from './node/logger.ts';
 import { createMetrics, type Metrics } from './node/metrics.ts';
-import { createKubernetesEndpoints } from './node/kubernetes/endpoints.ts';
-import { createResolver, lookUpInDns } from './node/resolve.ts';
 import { createSender } from './node/send.ts';
 import { createTimers } from './node/timers.ts';
 import { createTokenDecoder } from './node/tokens.ts';
 import type { Tracing } from './node/tracing/index.ts';
 import { createOperator } from './operator.ts';
-import { createPool } from './routing/pool.ts';
-import { createProber, type Prober } from './routing/probe.ts';
 
 /** How exactly limits on silence are kept. */
 const WATCH_TICK_MS = 250;
 
-export interface Deps extends Omit<AppDeps, 'reload'> {
+export interface Deps extends Omit<AppDeps, 'reload'>, Pick<BackendFleet, 'prober' | 'discover' | 'adopt'> {
   /** Of the program. */
   readonly version: string;
   readonly meter: Metrics & Meter;
   readonly watch: Watch;
   /** The exchanges going on. */
   readonly active: () => Iterable<ActiveExchange>;
-  readonly prober: Prober;
-  /** Looks up the addresses of backends, then probes all; the first one makes the gateway ready. */
-  discover(): Promise<void>;
-  /**
-   * Serves with what is found in place of a configuration. Resolves when all of it was probed, and
-   * rejects as the search does.
-   */
-  adopt(search: Promise<readonly Backend[]>): Promise<void>;
   /** When it resolves, the configuration and its backends hold for requests that begin. */
   apply(config: Config, backends: readonly Backend[]): Promise<void>;
   /** What holds now. */
@@ -101,37 +85,19 @@ export function createDeps(
   const { askAll, join } = isWorker ? joinWorkers(logger) : alone;
   const version = versionOf(root);
   const { send, close: closeSender } = createSender();
-  const pods = createKubernetesEndpoints(() => config.discovery.kubernetes, {
-    logger,
-    random: Math.random,
-    onChange: () => void resolve(),
-  });
-  const resolver = createResolver(logger, { dns: lookUpInDns, kubernetes: pods.lookUp });
   const downloads = createSlots(() => config.images.maxDownloads);
   const active = new Set<ActiveExchange>();
   const timers = createTimers();
   let phase: Phase = 'serving';
   let config = first;
-  let configured = backends;
-  let search: Promise<void> | undefined;
 
   const watch = createWatch(now, () => config.server.stalledReaderMs);
   const retryBudget = createRetryBudget(() => config.limits.retryBudget, now);
-  const pool = createPool(backends, {
-    settings: () => ({
-      circuit: config.circuit,
-      maxInFlight: config.server.maxConcurrency === 0 ? Infinity : config.server.maxConcurrency,
-      maxCooldownMs: config.limits.maxCooldownMs,
-    }),
-    now,
-    random: Math.random,
-  });
-  const prober = createProber({
-    pool,
-    discover: createDiscover(send),
-    timeout: () => AbortSignal.timeout(config.probes.timeoutMs),
-    downAfter: () => config.probes.downAfter,
+  const { pool, prober, resolve, ...fleet } = createBackendFleet(backends, {
+    config: () => config,
+    send,
     logger,
+    now,
   });
   const describe = createDescribe(send, () => AbortSignal.timeout(config.probes.timeoutMs), now);
   const limitsOfClients = createLimits({
@@ -166,7 +132,7 @@ export function createDeps(
     startedAt: Math.floor(Date.now() / 1000),
     admission: limitsOfClients.admission,
     imagesOf: ({ images }) => createImageFetcher({ ...images, downloads }),
-    keyringOf: ({ auth }) => keyringOf(auth.keys, auth.hashSecret, auth.isOpen),
+    keyringOf: ({ auth }) => clientKeyring(auth),
     adminKeyringOf: ({ auth }) => adminKeyring(auth),
   };
   let generation = createGeneration(first, lasting);
@@ -182,21 +148,6 @@ export function createDeps(
     askAll,
   });
 
-  async function resolve(): Promise<void> {
-    const given = configured;
-    const found = await resolver.resolve(given);
-    // A reload in the meantime has its own.
-    if (given !== configured) return;
-    pool.configure(found);
-    const watched = given.filter(({ discovery }) => discovery === 'kubernetes');
-    pods.keepOnly(new Set(watched.map(({ url }) => new URL(url).hostname)));
-  }
-
-  async function discover(): Promise<void> {
-    await resolve();
-    await prober.probeAll();
-  }
-
   return {
     version,
     current: () => generation,
@@ -204,7 +155,9 @@ export function createDeps(
     kinds,
     watch,
     prober,
-    discover,
+    discover: fleet.discover,
+    adopt: fleet.adopt,
+    search: fleet.search,
     agentOf: createAgents(),
     active: () => active,
     track(exchange) {
@@ -227,27 +180,15 @@ export function createDeps(
     newId,
     status: pool.status,
     phase: () => phase,
-    search: () => search,
     readOpenapi: () => readFile(new URL('openapi.yaml', root), 'utf8'),
 
     join,
     config: () => config,
-    async adopt(found) {
-      const adopted = found.then((given) => {
-        // A reload may have brought backends in the meantime.
-        if (config.backends.length === 0) configured = given;
-        return discover();
-      });
-      search = adopted.catch(() => undefined);
-      await adopted.finally(() => (search = undefined));
-    },
     async apply(next, given) {
-      const found = await resolver.resolve(given);
+      const takeOver = await fleet.prepare(given);
       config = next;
-      configured = given;
-      pool.configure(found);
+      takeOver();
       generation = createGeneration(next, lasting);
-      void prober.probeAll();
     },
     start() {
       timers.tick(WATCH_TICK_MS, watch.tick);
@@ -266,7 +207,7 @@ export function createDeps(
     async close() {
       timers.stop();
       limitsOfClients.close();
-      pods.close();
+      fleet.close();
       closeSender();
       await Promise.all([ledger?.flush(), tracing?.close()]);
     },
@@ -275,17 +216,4 @@ export function createDeps(
 
 export function versionOf(root: URL): string {
   return (JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { version: string }).version;
-}
-
-/** Keys of clients may be those of operators as well; without any of an operator there are no endpoints for one. */
-function adminKeyring({ adminKey, keys, hashSecret }: Auth): Keyring | undefined {
-  const own = adminKey === undefined ? [] : [adminKey];
-  const all = [...own, ...keys.filter(({ client, isRevoked }) => client.isAdmin && !isRevoked)];
-  return all.length === 0 ? undefined : keyringOf(all, hashSecret, false);
-}
-
-function keyringOf(keys: readonly ApiKey[], hashSecret: string | undefined, isOpen: boolean): Keyring {
-  const plain = (key: string): string => hashKey(key);
-  const hashes = hashSecret === undefined ? [plain] : [(key: string) => hashKey(key, hashSecret), plain];
-  return createKeyring({ keys, isOpen, hashes, wallClock: Date.now });
 }
