@@ -53,8 +53,13 @@ function load(): Config {
     hashKey,
     tlsChecks,
   });
+  const share = shareOfWorker();
+  return share ? shareConfig(config, share) : config;
+}
+
+function shareOfWorker(): Share | undefined {
   const share = process.env[SHARE_VARIABLE];
-  return share === undefined ? config : shareConfig(config, JSON.parse(share) as Share);
+  return share === undefined ? undefined : (JSON.parse(share) as Share);
 }
 
 async function main(): Promise<void> {
@@ -85,6 +90,7 @@ async function serve(config: Config, find: (config: Config) => Promise<Fleet>): 
     },
     logger: deps.logger,
     reloaded: deps.meter.reloaded,
+    tellsFaults: (shareOfWorker()?.index ?? 0) === 0,
   });
   let files: FileWatch | undefined;
   const reload: Reload = async () => {

@@ -12,6 +12,8 @@ export interface ReloadOptions {
   readonly apply: (config: Config) => Promise<void>;
   readonly logger: Logger;
   readonly reloaded: (isApplied: boolean) => void;
+  /** False where another process finds the same faults in the same files, and says so. */
+  readonly tellsFaults?: boolean;
 }
 
 /** What the process was built with. */
@@ -50,8 +52,8 @@ export const FIXED = [
 ] as const;
 
 /** One after the other, in the order in which they were asked for. */
-export function createReload({ first, load, apply, logger, reloaded }: ReloadOptions): Reload {
-  let current = first;
+export function createReload(options: ReloadOptions): Reload {
+  const { first, load, apply, logger, reloaded, tellsFaults = true } = options;
   let last: Promise<unknown> = Promise.resolve();
 
   async function run(): Promise<ReloadResult> {
@@ -59,20 +61,26 @@ export function createReload({ first, load, apply, logger, reloaded }: ReloadOpt
       const next = load();
       checkExposure(next, first.server.host);
       await apply(next);
-      const needRestart = changedOf(current, next);
-      current = next;
+      const needRestart = changedOf(first, next);
       reloaded(true);
       logger.info('configuration reloaded', { ...(needRestart.length > 0 && { needRestart }) });
       return { isApplied: true, faults: [], needRestart };
     } catch (error) {
       reloaded(false);
-      logger.error('configuration refused: the one before stays', { error });
-      const faults =
-        error instanceof ConfigError
-          ? error.faults
-          : [{ where: 'gateway', message: 'The configuration could not be applied; the log says why.' }];
-      return { isApplied: false, faults, needRestart: [] };
+      return { isApplied: false, faults: tell(error), needRestart: [] };
     }
+  }
+
+  /** What is wrong with a configuration says so itself; why it could not be applied, the stack does. */
+  function tell(error: unknown): ReloadResult['faults'] {
+    const message = 'configuration refused: the one before stays';
+    if (error instanceof ConfigError) {
+      const { faults } = error;
+      if (tellsFaults) logger.error(message, { faults });
+      return faults;
+    }
+    logger.error(message, { error });
+    return [{ where: 'gateway', message: 'The configuration could not be applied; the log says why.' }];
   }
 
   return () => {

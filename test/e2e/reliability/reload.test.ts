@@ -180,81 +180,19 @@ describe('through a program', () => {
     await eventually(async () => (await countOf(program, 'configuration reloaded')) === Number(workers));
     for (let i = 0; i < 10; i++) expect(await answerOf(program)).toBe('second');
   });
-});
 
-describe('POST /admin/reload', () => {
-  it('tells what is wrong with a configuration, and the one before stays', async () => {
+  it.each(['1', '2'])('one of %s says what is wrong with a change, and without a stack', async (workers) => {
     const backend = await setup.backend(saying('fine'));
-    const gateway = await setup.gateway({ file: fileOf(backend), env: { ADMIN_KEY } });
-    gateway.rewrite(BROKEN);
-    const headers = { authorization: `Bearer ${ADMIN_KEY}` };
-    const response = await fetch(`${gateway.url}/admin/reload`, { method: 'POST', headers });
-    expect(response.status).toBe(409);
-    expect(await response.json()).toMatchObject({
-      status: 'refused',
-      faults: [{ message: expect.stringContaining('backends[0].kind') }],
-    });
-    expect((await gateway.chat()).status).toBe(200);
-  });
-
-  it('names what holds after a restart only', async () => {
-    const backend = await setup.backend(saying('fine'));
-    const gateway = await setup.gateway({ file: fileOf(backend) });
-    gateway.rewrite(
-      fileOf(
-        backend,
-        'server: { maxConnections: 7 }\nlog: { level: warn }\ntracing: { resource: { team: a } }',
-      ),
-    );
-    expect(await gateway.reload()).toMatchObject({
-      isApplied: true,
-      needRestart: ['server.maxConnections', 'log.level', 'tracing.resource'],
-    });
-    expect(await gateway.reload()).toMatchObject({ needRestart: [] });
-  });
-
-  it('is for the operator only', async () => {
-    const backend = await setup.backend(saying('fine'));
-    const gateway = await setup.gateway({ file: fileOf(backend), env: { ADMIN_KEY } });
-    const response = await fetch(`${gateway.url}/admin/reload`, { method: 'POST' });
-    expect(response.status).toBe(401);
-    const without = await setup.gateway({ file: fileOf(backend) });
-    expect((await fetch(`${without.url}/admin/reload`, { method: 'POST' })).status).toBe(404);
-  });
-});
-
-describe('a request', () => {
-  it('that waits for a backend which is taken away is told so, and one that is served there goes on', async () => {
-    const calls: ScriptedCall[] = [];
-    const first = await setup.backend((call) => void calls.push(call));
-    const second = await setup.backend(saying('second'));
-    const gateway = await setup.gateway({ file: fileOf(first, 'limits: { maxConcurrency: 1 }') });
-    const answers = [gateway.chat(), gateway.chat()];
-    await eventually(() => gateway.active() === 2 && calls.length === 1);
-    gateway.rewrite(`backends: [{ name: other, kind: ollama, url: "${second.url}" }]`);
-    expect(await gateway.reload()).toMatchObject({ isApplied: true });
-    expect((await Promise.race(answers)).status).toBe(503);
-    for (const call of calls) await saying('first')(call);
-    const statuses = (await Promise.all(answers)).map(({ status }) => status);
-    expect(statuses.sort()).toEqual([200, 503]);
-    expect(await (await gateway.chat()).text()).toContain('second');
-  });
-
-  it('lives by the limits with which it began', async () => {
-    const calls: ScriptedCall[] = [];
-    const backend = await setup.backend((call) => void calls.push(call));
-    const file = fileOf(backend, 'limits: { timeouts: { firstTokenMs: 1000 } }');
-    const gateway = await setup.gateway({ file, isClockStopped: true });
-    const before = gateway.chat();
-    await eventually(() => calls.length === 1);
-    gateway.rewrite(file.replace('1000', '5000'));
-    await gateway.reload();
-    const after = gateway.chat();
-    await eventually(() => calls.length === 2);
-    gateway.advance(1000);
-    expect((await before).status).toBe(504);
-    expect(gateway.active()).toBe(1);
-    gateway.advance(4000);
-    expect((await after).status).toBe(504);
+    const { path, put } = writtenInPlace(fileOf(backend));
+    const program = await start({ GATEWAY_CONFIG: path, WORKERS: workers });
+    if (workers !== '1') await program.listening(Number(workers));
+    put(BROKEN);
+    const refused = 'ai_gateway_config_reloads_total{result="refused"}';
+    await eventually(async () => (await program.metric(refused)) === Number(workers));
+    const lines = (await program.until('configuration refused')).split('\n');
+    const said = lines.filter((line) => line.includes('configuration refused'));
+    expect(said).toEqual([expect.stringMatching(/gateway\.yaml:1:29.*backends\[0\]\.kind.*'ollama'/)]);
+    expect(said[0]).not.toMatch(/stack|ConfigError|\n/);
+    expect(await answerOf(program)).toBe('fine');
   });
 });
