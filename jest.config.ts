@@ -4,9 +4,10 @@ import type { Config } from 'jest';
 export default {
   testEnvironment: 'node',
   // Real model servers are asked by `npm run test:live`, what is published is built by
-  // `npm run test:release`; both override the second of these.
+  // `npm run test:release`, what takes minutes is done by `npm run test:soak`; they override the
+  // second of these.
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '/test/live/', '/test/release/'],
+  testPathIgnorePatterns: ['/node_modules/', '/test/live/', '/test/release/', '/test/soak/'],
   // The second holds the README's table to what tests prove.
   reporters: ['default', '<rootDir>/test/compatibility/reporter.mjs'],
   maxWorkers: 2,
