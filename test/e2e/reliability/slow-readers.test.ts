@@ -7,53 +7,17 @@ import type { TestGateway } from '../../support/gateway.ts';
 import { sleep } from '../../support/load.ts';
 import { buildProgram } from '../../support/program.ts';
 import { createPrograms } from '../../support/programs.ts';
-import { openSocket, printChat } from '../../support/bare-socket.ts';
-import {
-  ollamaDone,
-  ollamaToken,
-  type Script,
-  type ScriptedBackend,
-} from '../../support/scripted-backend.ts';
+import { openSocket } from '../../support/bare-socket.ts';
+import { firehose, isStuck, openReaders, takenOf } from '../../support/firehose.ts';
+import { ollamaDone, ollamaToken, type ScriptedBackend } from '../../support/scripted-backend.ts';
 import { createSetup, eventually } from '../../support/setup.ts';
-import { SPEECHES, type Speech } from '../../support/speech.ts';
+import { SPEECHES } from '../../support/speech.ts';
 
 const setup = createSetup();
 const start = createPrograms();
 const MB = 1024 * 1024;
 const READERS = 10;
 const STALLED_MS = 5000;
-
-/** As much as is taken from it, for ever. */
-function firehose({ token }: Pick<Speech, 'token'>): Script {
-  const records = token('x'.repeat(1000)).repeat(64);
-  return async ({ write, res }) => {
-    while (!res.destroyed) await write(records);
-  };
-}
-
-/** What the kernel was given of this answer. */
-const takenOf = ({ calls }: ScriptedBackend): number[] =>
-  calls.map(({ socket }) => socket.bytesWritten - socket.writableLength);
-
-/** Nobody takes any more: all buffers on the way are full. */
-async function isStuck(backend: ScriptedBackend, readers: number): Promise<void> {
-  let before = -1;
-  await eventually(async () => {
-    const sum = takenOf(backend).reduce((a, b) => a + b, 0);
-    const hasStopped = backend.calls.length === readers && sum === before;
-    before = sum;
-    await sleep(150);
-    return hasStopped;
-  });
-}
-
-function openReaders(port: number, count: number, body: object = { stream: true }): Socket[] {
-  return Array.from({ length: count }, () => {
-    const socket = openSocket(port, { isPaused: true });
-    socket.write(printChat(body));
-    return socket;
-  });
-}
 
 describe('ten readers that do not read, in front of a firehose', () => {
   beforeAll(buildProgram, 60_000);
