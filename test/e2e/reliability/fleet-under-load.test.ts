@@ -110,6 +110,24 @@ async function misbehave(backend: ScriptedBackend, script: Script): Promise<Scri
   return backend;
 }
 
+it.each(SPEECHES)('the only one (%s) dies and returns: requests are served again soon', async (_, speech) => {
+  const gone = await setup.backend(saying('fine'));
+  const gateway = await setup.gateway({ env: { [speech.variable]: gone.url, CIRCUIT_OPEN_MS: '1000' } });
+  await gone.close();
+  let returnedMs = Infinity;
+  let servedMs = Infinity;
+  const returned = sleep(300).then(async () => {
+    await setup.backend(saying('fine'), { port: gone.port });
+    returnedMs = performance.now();
+  });
+  await atPace(PER_SECOND, 90, async () => {
+    if ((await gateway.chat()).status === 200) servedMs = Math.min(servedMs, performance.now());
+  });
+  await returned;
+  expectWithin('recovery after', servedMs - returnedMs, 3000);
+  expect((await gateway.chat()).status).toBe(200);
+});
+
 it.each([true, false])('with all backends down everybody is told at once (stream: %s)', async (stream) => {
   const backends = await three(saying('x'));
   const gateway = await setup.gateway({ env: { OLLAMA_BASE_URL: urlsOf(backends) } });
