@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect } from '@jest/globals';
 import { tellFigure } from '../support/figures.ts';
+import { sleep } from '../support/load.ts';
 import type { RunningProgram } from '../support/programs.ts';
 import { eventually } from '../support/setup.ts';
 
@@ -13,6 +14,9 @@ export const MB = 1024 * 1024;
 
 /** Above the level before, R11. */
 const MAX_GROWTH = { memoryBytes: 64 * MB, descriptors: 25 };
+
+/** By then the clients of a test have closed what they kept, and so has the gateway towards its backends. */
+const KEPT_MS = 6000;
 
 /** Loaded before the program: a signal has it collect its garbage and say how it stands. */
 const TELLING = `
@@ -41,7 +45,7 @@ export interface Level {
 }
 
 export interface LevelWatch {
-  /** Collects first. */
+  /** Of the idle program: without kept connections, and after a collection. */
   level(): Promise<Level>;
   /** Waits until nothing goes on, and holds the level against one before; tells both. */
   expectReturnTo(before: Level, name: string): Promise<void>;
@@ -58,6 +62,7 @@ export function watchLevel(program: RunningProgram): LevelWatch {
   let asked = 0;
 
   async function level(): Promise<Level> {
+    await sleep(KEPT_MS);
     const mark = `level ${String(++asked)}: `;
     program.process.kill('SIGUSR2');
     await eventually(async () => (await program.until('curl')).includes(`${mark}{`));
