@@ -24,8 +24,13 @@ export function countPorts({ server }: Config): number {
   return server.adminPort === undefined ? 1 : 2;
 }
 
-export function createServers(deps: AppDeps & Work, { server: settings }: Config): Servers {
-  const { host, port, adminHost, adminPort } = settings;
+/** The ports are opened as `first` says; what may change while they are open is asked of `deps.config`. */
+export function createServers(
+  deps: AppDeps & Work & { config(): Config },
+  { server: first }: Config,
+): Servers {
+  const { host, port, adminHost, adminPort } = first;
+  const settings = { ...first, stalledReaderMs: () => deps.config().server.stalledReaderMs };
   const isApart = adminPort !== undefined;
   const server = createServer(createApp(deps, isApart), settings, deps);
   const admin = isApart

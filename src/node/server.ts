@@ -28,8 +28,8 @@ export interface ServerSettings {
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
-  /** How long a client may leave unread what was sent to it; 0: for ever. */
-  readonly stalledReaderMs: number;
+  /** How long a client may leave unread what is sent to it from now on; 0: for ever. */
+  stalledReaderMs(): number;
 }
 
 /** What the rest of the gateway tells of its work. */
@@ -66,7 +66,7 @@ export function createServer(app: Express, settings: ServerSettings, work: Work)
   server.on('clientError', refuse);
   continueWhenRead(server);
   server.on('request', (req, res) => {
-    cutStalledReader(res, settings.stalledReaderMs);
+    cutStalledReader(res, settings.stalledReaderMs());
     limitUnread(req, res, UNREAD_LIMITS);
     closeWithClient(req, res);
   });

@@ -55,5 +55,5 @@ export const SERVER_SETTINGS: ServerSettings = {
   headersTimeoutMs: 60_000,
   requestTimeoutMs: 300_000,
   keepAliveTimeoutMs: 75_000,
-  stalledReaderMs: 0,
+  stalledReaderMs: () => 0,
 };

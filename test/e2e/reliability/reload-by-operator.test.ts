@@ -1,7 +1,14 @@
 /** A reload in the hands of the operator: what it answers, and what becomes of requests that go on or wait. */
 
 import { describe, expect, it } from '@jest/globals';
-import { saying, type ScriptedBackend, type ScriptedCall } from '../../support/scripted-backend.ts';
+import { openReaders } from '../../support/firehose.ts';
+import {
+  ollamaDone,
+  ollamaToken,
+  saying,
+  type ScriptedBackend,
+  type ScriptedCall,
+} from '../../support/scripted-backend.ts';
 import { createSetup, eventually } from '../../support/setup.ts';
 
 const setup = createSetup();
@@ -98,4 +105,18 @@ describe('a request', () => {
     gateway.advance(4000);
     expect((await after).status).toBe(504);
   });
+});
+
+it('a limit on stalled readers holds for those who come after the reload', async () => {
+  const MB = 1024 * 1024;
+  const backend = await setup.backend(({ end }) => end(ollamaToken('y'.repeat(14 * MB)) + ollamaDone()));
+  const gateway = await setup.gateway({ file: fileOf(backend, 'server: { stalledReaderMs: 0 }') });
+  gateway.rewrite(fileOf(backend, 'server: { stalledReaderMs: 300 }'));
+  expect(await gateway.reload()).toMatchObject({ isApplied: true, needRestart: [] });
+  const [reader] = openReaders(gateway.port, 1, { stream: false });
+  // All of it was written, and only the reading is left.
+  await eventually(() => gateway.logs.some(({ message }) => message === 'request'));
+  reader?.resume();
+  await eventually(() => reader?.closed === true);
+  expect(reader?.bytesRead).toBeLessThan(14 * MB);
 });
