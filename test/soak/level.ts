@@ -15,8 +15,8 @@ export const MB = 1024 * 1024;
 /** Above the level before, R11. */
 const MAX_GROWTH = { memoryBytes: 64 * MB, descriptors: 25 };
 
-/** By then the clients of a test have closed what they kept, and so has the gateway towards its backends. */
-const KEPT_MS = 6000;
+/** A client keeps a connection for so long as the gateway says; by then it has closed those to backends, too. */
+const KEPT_MS = 5000;
 
 /** Loaded before the program: a signal has it collect its garbage and say how it stands. */
 const TELLING = `
@@ -55,14 +55,18 @@ export interface LevelWatch {
 export function tellingEnv(): Record<string, string> {
   const path = join(mkdtempSync(join(tmpdir(), 'gateway-')), 'telling.mjs');
   writeFileSync(path, TELLING);
-  return { NODE_OPTIONS: `--import ${pathToFileURL(path).href}`, USAGE_ENABLED: 'false' };
+  return {
+    NODE_OPTIONS: `--import ${pathToFileURL(path).href}`,
+    USAGE_ENABLED: 'false',
+    KEEP_ALIVE_TIMEOUT_MS: String(KEPT_MS),
+  };
 }
 
 export function watchLevel(program: RunningProgram): LevelWatch {
   let asked = 0;
 
   async function level(): Promise<Level> {
-    await sleep(KEPT_MS);
+    await sleep(KEPT_MS + 1000);
     const mark = `level ${String(++asked)}: `;
     program.process.kill('SIGUSR2');
     await eventually(async () => (await program.until('curl')).includes(`${mark}{`));
