@@ -11,6 +11,9 @@ export default {
   // The second holds the README's table to what tests prove.
   reporters: ['default', '<rootDir>/test/compatibility/reporter.mjs'],
   maxWorkers: 2,
+  // Modules of a test file stay in the memory of its worker. One that has grown to gigabytes takes longer to
+  // end than Jest waits, which it then takes for something that was left open.
+  workerIdleMemoryLimit: '600MB',
   // No test waits so long; a machine under load may.
   testTimeout: 30_000,
   extensionsToTreatAsEsm: ['.ts'],

@@ -87,7 +87,7 @@ export function createServer(app: Express, settings: ServerSettings, work: Work)
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();
       // A client that neither reads nor leaves must not hold the process.
-      await Promise.race([closed, sleep(LAST_WORDS_MS)]);
+      await atMost(LAST_WORDS_MS, closed);
       server.closeAllConnections();
     },
   };
@@ -213,4 +213,16 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms);
   });
+}
+
+async function atMost(ms: number, done: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const isOver = new Promise((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  try {
+    await Promise.race([done, isOver]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
