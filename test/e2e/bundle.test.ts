@@ -27,7 +27,7 @@ afterEach(async () => {
 async function start(env: Readonly<Record<string, string>>): Promise<string> {
   const program = runProgram(env);
   running.push(program);
-  const [origin = ''] = /http:\/\/localhost:\d+(?=\/v1)/.exec(await program.until('curl')) ?? [];
+  const [origin = ''] = /http:\/\/localhost:\d+(?=\/v1)/.exec(await program.until('API key')) ?? [];
   return origin;
 }
 

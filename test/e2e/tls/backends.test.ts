@@ -205,7 +205,7 @@ describe('the program', () => {
     writeFileSync(join(folder, 'authority.pem'), other.cert);
     writeFileSync(join(folder, 'gateway.yaml'), fileOf(backend, TRUSTING, 'vllm'));
     program = runProgram({ NODE_TLS_REJECT_UNAUTHORIZED: '0', ...env }, folder);
-    const [, url = ''] = /Base URL +(http:\S+)\/v1/.exec(await program.until("}'")) ?? [];
+    const [, url = ''] = /Base URL +(http:\S+)\/v1/.exec(await program.until('API key')) ?? [];
     expect((await fetch(`${url}/readyz`)).status).toBe(503);
     writeFileSync(join(folder, 'authority.pem'), authority.cert);
     const isReady = async (): Promise<boolean> => {
