@@ -1,6 +1,6 @@
 /** The client for `https://` backends: undici's connections, without its timeouts, redirects, retries and pools. */
 
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { buildConnector, Client } from 'undici';
 import type { UpstreamResponse } from '../core/upstream.ts';
 import { lookupOf } from './lookup.ts';
@@ -22,6 +22,8 @@ interface Connection {
   readonly client: Client;
   /** undefined until it stands. */
   socket: Socket | undefined;
+  /** While it is being made. */
+  begun: Socket | undefined;
 }
 
 export function createUndiciTransport({
@@ -32,8 +34,8 @@ export function createUndiciTransport({
 }: Address): Transport {
   /** Last in, first out: the others grow old and close. */
   const idle: Connection[] = [];
-  // One for all: they share the sessions of TLS.
-  const connect = buildConnector({
+  // One for all: they share the sessions of TLS. It returns the socket, which its types do not tell.
+  const connect: (...given: Parameters<buildConnector.connector>) => unknown = buildConnector({
     timeout: connectMs,
     // The name that the certificate must hold stays the url's.
     ...(address !== undefined && { lookup: lookupOf(address) }),
@@ -43,9 +45,11 @@ export function createUndiciTransport({
   function open(): Connection {
     const connection: Connection = {
       socket: undefined,
+      begun: undefined,
       client: new Client(origin.origin, {
         connect(options, done) {
-          connect(options, (...[error, socket]) => {
+          const begun = connect(options, (...[error, socket]) => {
+            connection.begun = undefined;
             if (error) {
               done(error, null);
               return;
@@ -53,6 +57,7 @@ export function createUndiciTransport({
             connection.socket = socket;
             done(null, socket);
           });
+          if (begun instanceof Socket) connection.begun = begun;
         },
         // The limits on silence are the gateway's own (gateway/watch.ts).
         headersTimeout: 0,
@@ -90,8 +95,9 @@ export function createUndiciTransport({
         resolve,
         reject(error) {
           reject(error);
-          // Also one that is still being made: nobody waits for it any more.
           void connection.client.destroy();
+          // The client would finish making one that nobody waits for any more.
+          connection.begun?.destroy(new Error('given up'));
         },
         release: () => keep(connection),
       });

@@ -125,9 +125,13 @@ describe.each(WAYS)('%s', (_, kind) => {
   it.each(streams.filter(({ events }) => events).map((v) => [`${v.id}: ${v.title}`, v] as const))(
     'streams %s',
     (_name, vector) => {
+      // Most ways to cut give the same bytes, which need to be looked at once.
+      const known = new Set<string>();
       for (const { name, pieces } of chunkingsOf(bytesOf(vector))) {
         const { sent } = run(kind, vector, pieces);
+        if (known.has(sent)) continue;
         expect({ name, events: parseEvents(sent) }).toEqual({ name, events: expectedEvents(vector) });
+        known.add(sent);
       }
     },
   );

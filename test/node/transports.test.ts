@@ -248,7 +248,8 @@ it('an https:// connection that is still being made is closed when its request i
     socket.on('close', () => openSockets--).on('error', () => undefined);
     socket.resume();
   });
-  const transport = transportTo(true, await listen(server));
+  // Longer than a test may take.
+  const transport = transportTo(true, await listen(server), 60_000);
   const controller = new AbortController();
   const answer = ask(transport, controller.signal);
   await eventually(() => openSockets === 1);

@@ -112,9 +112,13 @@ describe.each([
   ['fast path off', false],
 ])('a compatible stream, %s', (_, useFastPath) => {
   it.each(RECORDINGS.map((recording) => [recording.title, recording] as const))('%s', (_title, recording) => {
+    // Most ways to cut give the same bytes, which need to be looked at once.
+    const known = new Set<string>();
     for (const { name, pieces } of chunkingsOf(bytesOf(recording))) {
-      const out = summarise(run(shapeOf(recording), pieces, useFastPath), recording);
-      expect({ name, out }).toEqual({ name, out: recording.out });
+      const sent = run(shapeOf(recording), pieces, useFastPath);
+      if (known.has(sent)) continue;
+      expect({ name, out: summarise(sent, recording) }).toEqual({ name, out: recording.out });
+      known.add(sent);
     }
   });
 
