@@ -23,6 +23,7 @@ export const checkHead: RequestHandler = (req, _res, next) => {
 function faultOf({ rawHeaders, headers, httpVersion }: Request): string | undefined {
   // RFC 9112, sections 3.2 and 6.1.
   if (isRepeated(rawHeaders, 'host')) return 'The request names more than one host.';
+  if (httpVersion === '1.1' && headers.host === undefined) return 'The request names no host.';
   if (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined) {
     return 'A request of HTTP/1.0 has no Transfer-Encoding.';
   }

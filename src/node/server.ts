@@ -64,6 +64,8 @@ export function createServer(app: Express, settings: ServerSettings, work: Work)
   server.maxHeadersCount = 0;
   if (settings.maxConnections > 0) server.maxConnections = settings.maxConnections;
   server.on('clientError', refuse);
+  // What a client expects beyond `100-continue` nobody need know (RFC 9110, section 10.1.1).
+  server.on('checkExpectation', (req, res) => server.emit('request', req, res));
   continueWhenRead(server);
   server.on('request', (req, res) => {
     cutStalledReader(res, settings.stalledReaderMs());
@@ -98,6 +100,8 @@ function toOptions(settings: ServerSettings): ServerOptions & { readonly headers
   return {
     noDelay: true,
     maxHeaderSize: settings.maxHeaderBytes,
+    // The app looks at it, and refuses in OpenAI's form.
+    requireHostHeader: false,
     // Node wants the first to be the smaller one.
     headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
     requestTimeout: requestTimeoutMs,

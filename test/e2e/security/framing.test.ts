@@ -164,3 +164,20 @@ it.each(PLAIN)('$name: served, and the next request is found where it starts', a
   expect(backend.calls[0]?.body).toMatchObject({ model: 'm' });
   expect(backend.calls[0]?.headers).not.toHaveProperty('upgrade');
 });
+
+it('a request that names no host is told so, in the form of all errors', async () => {
+  const { gateway } = await start();
+  const client = connectRaw(gateway.port);
+  client.send('GET /v1/models HTTP/1.1\r\n\r\n');
+  const answer = await client.closed;
+  expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+  expect(answer).toMatch(/^x-request-id: \S+/im);
+  expect(answer).toMatch(/\{"error":\{"message":"[^"]*host[^"]*","type":"invalid_request_error"/);
+});
+
+it('what else a client expects is no reason to refuse it', async () => {
+  const { gateway } = await start();
+  const client = connectRaw(gateway.port);
+  client.send('GET /health HTTP/1.1\r\nHost: gateway\r\nExpect: wonders\r\nConnection: close\r\n\r\n');
+  expect(await client.closed).toMatch(/^HTTP\/1\.1 200 /);
+});
