@@ -4,11 +4,12 @@
  * general client, which has a parser and buffers for each connection. TLS goes through undici.
  */
 
-import { connect, type Socket } from 'node:net';
-import { type GatewayError, toGatewayError } from '../core/errors.ts';
-import type { BodyReader, UpstreamBody, UpstreamResponse } from '../core/upstream.ts';
+import { connect } from 'node:net';
+import { toGatewayError } from '../core/errors.ts';
+import type { UpstreamResponse } from '../core/upstream.ts';
 import type { ByteText } from '../core/stream.ts';
 import { closeParser, createResponseParser, pushBytes, resetParser } from '../wire/http1.ts';
+import { createAnswer, type Answer, type Flow } from './answer.ts';
 import {
   connectFailure,
   connectionLost,
@@ -23,21 +24,10 @@ import {
 /** uvicorn closes idle connections after 5 s: ours must be gone before, or we pick a dying one. */
 const IDLE_CONNECTION_MS = 4000;
 const MAX_IDLE_CONNECTIONS = 1024;
-/** What a discarded answer may still send before its connection is given up. */
-const DISCARD_BYTES = 64 * 1024;
-const DISCARD_MS = 1000;
 const READ_BUFFER_BYTES = 64 * 1024;
 
 /** What toString('latin1', …) ends in, without the way there; every Node has it, its types do not. */
 type Latin1Sliceable = Uint8Array & { latin1Slice(start: number, end: number): string };
-
-/** One request and its answer on a connection. */
-interface Carried {
-  head(status: number, headers: Readonly<Record<string, string>>): void;
-  body(bytes: ByteText): void;
-  end(): void;
-  fail(error: unknown): void;
-}
 
 interface Connection {
   carry(request: WireRequest, signal: AbortSignal): Promise<UpstreamResponse>;
@@ -85,7 +75,7 @@ export function createHttp1Transport({ origin, address, connectMs }: Address): T
 }
 
 function openConnection(pool: Pool): Connection {
-  let carried: Carried | undefined;
+  let carried: Answer | undefined;
   let isConnected = false;
   let isReused = false;
   let sentMs = 0;
@@ -131,7 +121,7 @@ function openConnection(pool: Pool): Connection {
     try {
       pushBytes(parser, (buffer as Latin1Sliceable).latin1Slice(0, length) as ByteText);
     } catch (error) {
-      fail(error);
+      fail(toGatewayError(error));
     }
     return true;
   }
@@ -141,7 +131,7 @@ function openConnection(pool: Pool): Connection {
     return isStale ? new StaleConnectionError() : connectionLost(cause);
   }
 
-  function fail(error: unknown): void {
+  function fail(error: Error): void {
     clearTimeout(connectTimer);
     const index = pool.idle.indexOf(connection);
     if (index >= 0) pool.idle.splice(index, 1);
@@ -163,13 +153,14 @@ function openConnection(pool: Pool): Connection {
     pool.idle.push(connection);
   }
 
+  const flow: Flow = { pause: () => socket.pause(), resume: () => socket.resume(), cut: fail };
   const connection: Connection = {
     carry(request, signal) {
       return new Promise((resolve, reject) => {
         resetParser(parser);
         socket.setTimeout(0);
         sentMs = performance.now();
-        carried = createCarried({ socket, signal, resolve, reject, release, fail });
+        carried = createAnswer({ signal, flow, resolve, reject, release });
         socket.write(printRequest(request, pool.hostHeader));
       });
     },
@@ -178,83 +169,6 @@ function openConnection(pool: Pool): Connection {
     },
   };
   return connection;
-}
-
-interface CarriedOptions {
-  readonly socket: Socket;
-  readonly signal: AbortSignal;
-  resolve(response: UpstreamResponse): void;
-  reject(error: unknown): void;
-  release(): void;
-  fail(error: unknown): void;
-}
-
-function createCarried({ socket, signal, resolve, reject, release, fail }: CarriedOptions): Carried {
-  let hasHead = false;
-  let reader: BodyReader | undefined;
-  /** What came before there was a reader: the rest of the read that brought the head. */
-  let early = '';
-  let isEnded = false;
-  let failure: GatewayError | undefined;
-  let discarded = -1;
-
-  function onAbort(): void {
-    fail(signal.reason);
-  }
-  signal.addEventListener('abort', onAbort, { once: true });
-
-  const body: UpstreamBody = {
-    read(given) {
-      reader = given;
-      if (early !== '') given.chunk(early as ByteText);
-      early = '';
-      if (isEnded) given.end();
-      else if (failure) given.error(failure);
-      else socket.resume();
-    },
-    pause: () => socket.pause(),
-    resume: () => socket.resume(),
-    discard() {
-      if (isEnded) return;
-      discarded = 0;
-      signal.removeEventListener('abort', onAbort);
-      socket.setTimeout(DISCARD_MS);
-      socket.resume();
-    },
-  };
-
-  return {
-    head(status, headers) {
-      hasHead = true;
-      resolve({ status, headers, body });
-    },
-    body(bytes) {
-      if (discarded >= 0) {
-        discarded += bytes.length;
-        if (discarded > DISCARD_BYTES) fail(connectionLost());
-      } else if (reader) {
-        reader.chunk(bytes);
-      } else {
-        early += bytes;
-        if (early.length > READ_BUFFER_BYTES) socket.pause();
-      }
-    },
-    end() {
-      isEnded = true;
-      signal.removeEventListener('abort', onAbort);
-      release();
-      if (discarded < 0) reader?.end();
-    },
-    fail(error) {
-      signal.removeEventListener('abort', onAbort);
-      if (!hasHead) {
-        reject(error);
-        return;
-      }
-      failure = toGatewayError(error);
-      if (discarded < 0) reader?.error(failure);
-    },
-  };
 }
 
 /** One string, so that head and body leave in one write. */

@@ -12,7 +12,7 @@ import {
   type Transport,
   type WireRequest,
 } from './transport.ts';
-import { createAnswer } from './undici-answer.ts';
+import { createHandler } from './undici-handler.ts';
 
 const IDLE_CONNECTION_MS = 4000;
 const MAX_IDLE_CONNECTIONS = 1024;
@@ -88,7 +88,7 @@ export function createUndiciTransport({
   ): Promise<UpstreamResponse> {
     return new Promise((resolve, reject) => {
       const isStale = staleness(connection);
-      const answer = createAnswer({
+      const handler = createHandler({
         signal,
         connectMs,
         isStale,
@@ -101,7 +101,7 @@ export function createUndiciTransport({
         },
         release: () => keep(connection),
       });
-      connection.client.dispatch({ method, path, headers, body }, answer);
+      connection.client.dispatch({ method, path, headers, body }, handler);
     });
   }
 

@@ -219,6 +219,16 @@ describe.each([
     expect(arrivals).toHaveLength(2);
   });
 
+  it.each([
+    ['does not end', 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nok'],
+    ['is long', `HTTP/1.1 200 OK\r\ncontent-length: 999999\r\n\r\n${'x'.repeat(200_000)}`],
+  ])('is given up when an answer that nobody wants any more %s', async (_what, text) => {
+    const { transport, openSockets } = await startPeer(isSecure, ({ socket }) => socket.write(text));
+    const { body } = await transport.send(REQUEST, new AbortController().signal);
+    body.discard();
+    await eventually(() => openSockets() === 0);
+  });
+
   it('is closed at once when its request is given up', async () => {
     for (const text of ['', 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nok']) {
       const { transport, arrivals, openSockets } = await startPeer(isSecure, ({ socket }) =>
