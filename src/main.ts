@@ -1,21 +1,20 @@
 /** The server: loads the configuration and runs one, or forks workers. The only process.exit. */
 
 import { randomUUID } from 'node:crypto';
-import { existsSync, openSync, closeSync, readFileSync } from 'node:fs';
+import { existsSync, openSync, closeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { ConfigError, CONFIG_EXIT_CODE } from './config/fault.ts';
-import { DEFAULT_CONFIG_FILE, isLoopback, loadConfig, type Config } from './config/load.ts';
+import { isLoopback, type Config } from './config/load.ts';
+import { createConfigFiles, type ConfigFiles } from './config-files.ts';
 import { ANONYMOUS } from './core/client.ts';
 import { createDeps, versionOf, type Deps } from './deps.ts';
 import { findFleet, printFleet, readFleet, type Fleet } from './find-fleet.ts';
 import type { Reload } from './http/admin/reload.ts';
-import { hearBackends, tellBackends } from './node/cluster-backends.ts';
+import { askForNews, openNews, reportNews } from './node/cluster-news.ts';
 import { isWorker, obeyPrimary, runPrimary, tellOthersToReload } from './node/cluster.ts';
-import { hashKey } from './node/hash-key.ts';
 import { answerLimitRequests } from './node/limits/cluster.ts';
 import { createMemoryStore } from './node/limits/memory.ts';
 import { createLogger } from './node/logger.ts';
-import { tlsChecks } from './node/tls.ts';
 import { openTracing } from './node/tracing/index.ts';
 import { watchFiles, type FileWatch } from './node/watch-files.ts';
 import { createReload } from './reload.ts';
@@ -27,51 +26,37 @@ import { originOf, renderStartupScreen } from './startup-screen.ts';
 const ROOT = findRoot(new URL('./', import.meta.url));
 
 /** What a worker is told by the primary, in its environment. */
-const FOUND_VARIABLE = 'GATEWAY_FOUND_BACKENDS';
 const ANNOUNCE_VARIABLE = 'GATEWAY_ANNOUNCE';
 const SHARE_VARIABLE = 'GATEWAY_SHARE';
 
-const { GATEWAY_CONFIG = '' } = process.env;
-/** Watched also when it is not there. */
-const CONFIG_FILE = GATEWAY_CONFIG === '' ? DEFAULT_CONFIG_FILE : GATEWAY_CONFIG;
-
-/** Files of which the configuration was made, with what was in them; '' for one that is not there. */
-const filesRead = new Map<string, string>();
-
-function load(): Config {
-  filesRead.clear();
-  filesRead.set(CONFIG_FILE, '');
-  const config = loadConfig({
-    env: process.env,
-    readFile(path) {
-      filesRead.set(path, '');
-      const text = readFileSync(path, 'utf8');
-      filesRead.set(path, text);
-      return text;
-    },
-    exists: existsSync,
-    hashKey,
-    tlsChecks,
-  });
-  const share = shareOfWorker();
-  return share ? shareConfig(config, share) : config;
-}
-
-function shareOfWorker(): Share | undefined {
-  const share = process.env[SHARE_VARIABLE];
-  return share === undefined ? undefined : (JSON.parse(share) as Share);
-}
-
 async function main(): Promise<void> {
-  const config = load();
+  if (isWorker) return serveAsWorker();
+  const files = createConfigFiles(process.env);
+  const config = files.load();
   const workers = workersOf(config, availableParallelism());
-  if (isWorker) await serve(config, hearFleet());
-  else if (workers > 1) await serveWithWorkers(config, workers);
-  else await serve(config, findFleet);
+  return workers > 1 ? serveWithWorkers(config, files, workers) : serve(files, config, findFleet);
+}
+
+/** Begins with the files and backends that hold for all, and not with what may be there by now. */
+async function serveAsWorker(): Promise<void> {
+  const files = createConfigFiles(process.env, await askForNews('files'));
+  const share = JSON.parse(process.env[SHARE_VARIABLE] ?? '') as Share;
+  const shared: ConfigFiles = { ...files, load: () => shareConfig(files.load(), share) };
+  await serve(
+    shared,
+    shared.load(),
+    async (config) => readFleet(await askForNews('backends'), config),
+    share,
+  );
 }
 
 /** `find`: where nothing is configured. The port is open, and health is told, before it has ended. */
-async function serve(config: Config, find: (config: Config) => Promise<Fleet>): Promise<void> {
+async function serve(
+  files: ConfigFiles,
+  config: Config,
+  find: (config: Config) => Promise<Fleet>,
+  share?: Share,
+): Promise<void> {
   const logger = createLogger(config.log);
   const about = { version: versionOf(ROOT), instanceId: randomUUID(), logger };
   const tracing = await openTracing(config.tracing, about);
@@ -83,19 +68,20 @@ async function serve(config: Config, find: (config: Config) => Promise<Fleet>): 
   });
   const reloadOnce = createReload({
     first: config,
-    load,
+    load: files.load,
     async apply(next) {
       servers.secure(next.server.tls);
       await deps.apply(next, next.backends.length > 0 ? next.backends : fleet.backends);
+      if (share) reportNews('files', files.print());
     },
     logger: deps.logger,
     reloaded: deps.meter.reloaded,
-    tellsFaults: (shareOfWorker()?.index ?? 0) === 0,
+    tellsFaults: !share || share.index === 0,
   });
-  let files: FileWatch | undefined;
+  let watch: FileWatch | undefined;
   const reload: Reload = async () => {
     const result = await reloadOnce();
-    files?.look();
+    watch?.look();
     return result;
   };
   const servers = createServers(
@@ -111,7 +97,7 @@ async function serve(config: Config, find: (config: Config) => Promise<Fleet>): 
   const drain = createDrain(deps, servers);
   if (isWorker) obeyPrimary({ drain, reload: () => void reload() });
   else obeySignals(deps, drain, () => void reload());
-  if (config.server.watchConfig) files = watchFiles(filesRead, () => void reload());
+  if (config.server.watchConfig) watch = watchFiles(files.contents, () => void reload());
   deps.start();
   await deps.join();
   const ports = await servers.listen();
@@ -127,8 +113,9 @@ async function serve(config: Config, find: (config: Config) => Promise<Fleet>): 
 }
 
 /** What was found is found once, and told to the workers; each has its share of every limit. */
-async function serveWithWorkers(config: Config, workers: number): Promise<void> {
-  let found: string | undefined;
+async function serveWithWorkers(config: Config, files: ConfigFiles, workers: number): Promise<void> {
+  const publish = openNews();
+  publish('files', files.print());
   answerLimitRequests(createMemoryStore(() => performance.now()));
   const ended = runPrimary({
     workers,
@@ -136,22 +123,11 @@ async function serveWithWorkers(config: Config, workers: number): Promise<void> 
     logger: createLogger(config.log),
     env: (index, isFirst) => ({
       [SHARE_VARIABLE]: JSON.stringify({ index, workers } satisfies Share),
-      ...(found !== undefined && { [FOUND_VARIABLE]: found }),
       ...(isFirst && { [ANNOUNCE_VARIABLE]: '1' }),
     }),
   });
-  if (config.backends.length === 0) {
-    found = printFleet(await findFleet(config));
-    tellBackends(found);
-  }
+  if (config.backends.length === 0) publish('backends', printFleet(await findFleet(config)));
   process.exit(await ended);
-}
-
-/** Listens from its call on: the primary may tell before this worker has opened its port. */
-function hearFleet(): (config: Config) => Promise<Fleet> {
-  const told = process.env[FOUND_VARIABLE];
-  const heard = told === undefined ? hearBackends() : Promise.resolve(told);
-  return async (config) => readFleet(await heard, config);
 }
 
 /** The first signal drains, a second one ends at once. Also right as PID 1, where none has a default. */

@@ -37,6 +37,8 @@ export function runPrimary({ workers, ports, env, logger }: ClusterOptions): Pro
   const listening = new Set<number>();
   /** Ports that are open, by worker id. */
   const opened = new Map<number, number>();
+  /** Were told to reload before they could hear it. */
+  const late = new Set<number>();
   relayQuestions();
 
   return new Promise((resolve) => {
@@ -65,11 +67,13 @@ export function runPrimary({ workers, ports, env, logger }: ClusterOptions): Pro
       if (count < ports) return;
       hasListened = true;
       listening.add(worker.id);
+      if (late.delete(worker.id)) tell('reload', [worker]);
       logger.info('worker listens', { pid: worker.process.pid });
     });
     cluster.on('exit', (worker, code, signal) => {
       listening.delete(worker.id);
       opened.delete(worker.id);
+      late.delete(worker.id);
       if (hasListened && !isStopping) {
         replace(worker, code, signal);
       } else if (!hasListened) {
@@ -89,8 +93,10 @@ export function runPrimary({ workers, ports, env, logger }: ClusterOptions): Pro
     });
 
     function tell(order: WorkerOrder, to: readonly Worker[]): void {
-      // Who does not listen yet would not hear it: it serves nobody, and has just read the configuration.
-      for (const worker of to) if (listening.has(worker.id)) worker.send(order, ignoreGone);
+      for (const worker of to) {
+        if (listening.has(worker.id)) worker.send(order, ignoreGone);
+        else if (order === 'reload') late.add(worker.id);
+      }
     }
 
     function killAll(): void {

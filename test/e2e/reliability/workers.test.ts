@@ -1,13 +1,22 @@
 /** Workers are killed: the others serve, they are replaced, and nobody is left behind. */
 
 import { once } from 'node:events';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeAll, expect, it } from '@jest/globals';
 import { expectWithin } from '../../support/figures.ts';
 import { atPace, sleep } from '../../support/load.ts';
 import { buildProgram } from '../../support/program.ts';
 import { createPrograms, type RunningProgram } from '../../support/programs.ts';
-import { ollamaDone, ollamaToken, saying, type ScriptedCall } from '../../support/scripted-backend.ts';
+import {
+  ollamaDone,
+  ollamaToken,
+  saying,
+  type ScriptedBackend,
+  type ScriptedCall,
+} from '../../support/scripted-backend.ts';
 import { createSetup, eventually } from '../../support/setup.ts';
 import { openStream, parseStream } from '../../support/sse.ts';
 
@@ -129,6 +138,46 @@ it('six that are killed within seconds do not end the program', async () => {
     return response?.status === 200;
   });
 });
+
+it.each([
+  ['that was there at the start', false],
+  ['of a reload', true],
+])(
+  'one that is replaced while the file has a fault begins with the configuration %s',
+  async (_, isReloaded) => {
+    const old = await setup.backend(saying('old'));
+    const backend = await setup.backend(saying('fine'));
+    const path = join(mkdtempSync(join(tmpdir(), 'gateway-')), 'gateway.yaml');
+    const fileOf = ({ url }: ScriptedBackend): string =>
+      `backends: [{ name: b, kind: ollama, url: "${url}" }]`;
+    writeFileSync(path, fileOf(isReloaded ? old : backend));
+    const program = await start({ GATEWAY_CONFIG: path, WORKERS: '2' });
+    await program.listening(2);
+    const seen = (text: string, times: number): Promise<void> =>
+      eventually(async () => (await program.until('worker listens')).split(text).length > times);
+    if (isReloaded) {
+      writeFileSync(path, fileOf(backend));
+      await seen('configuration reloaded', 2);
+    }
+    writeFileSync(path, 'backends: nonsense');
+    await program.until('configuration refused');
+
+    // One after the other: with all of them gone the port is given back.
+    const [first = NaN, second = NaN] = await pidsOf(program);
+    process.kill(first, 'SIGKILL');
+    await program.listening(3);
+    process.kill(second, 'SIGKILL');
+    await program.listening(4);
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, async () => (await program.chat({}, OWN_CONNECTION)).text()),
+    );
+    expect(answers.filter((text) => !text.includes('fine'))).toEqual([]);
+
+    writeFileSync(path, fileOf(old));
+    await seen('configuration reloaded', isReloaded ? 4 : 2);
+    expect(await (await program.chat({}, OWN_CONNECTION)).text()).toContain('old');
+  },
+);
 
 it('nobody is left when the primary is killed', async () => {
   const backend = await setup.backend(saying('fine'));
