@@ -2,6 +2,7 @@
 
 import { createOllamaDecoder } from '../../src/backends/ollama/stream.ts';
 import { createChatPassthrough } from '../../src/backends/openai/stream.ts';
+import { joinConverter } from '../../src/core/convert.ts';
 import type { AnswerShape, DecodeLimits } from '../../src/core/kind.ts';
 import type { ByteText, Converter } from '../../src/core/stream.ts';
 import { chatFormat } from '../../src/surfaces/openai-chat/operation.ts';
@@ -38,7 +39,7 @@ export const openaiParsed = wayOf(() => createChatPassthrough(SHAPE, LIMITS, fal
 
 function ollamaConverter(useFastPath: boolean): Converter {
   const encoder = chatFormat.createEncoder(SHAPE, LIMITS);
-  return Object.assign(createOllamaDecoder(encoder, LIMITS, useFastPath), { take: encoder.take });
+  return joinConverter(createOllamaDecoder(encoder, LIMITS, useFastPath), encoder);
 }
 
 /** One converter a stream, one push a read, one text to send a push. */

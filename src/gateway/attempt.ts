@@ -56,7 +56,15 @@ export async function runAttempt(
     const saidBefore = operation.rescue?.transcript.pieces ?? 0;
     const own = operation.createConverter(kind, target);
     const converter = traced?.converter(own) ?? own;
-    await pump(body, converter, exchange, watched, progress, traced?.lease(lease) ?? lease, deps.now);
+    await pump({
+      body,
+      converter,
+      exchange,
+      watched,
+      milestones: progress,
+      lease: traced?.lease(lease) ?? lease,
+      now: deps.now,
+    });
     progress.usage = converter.usage && continuedUsage(converter.usage, saidBefore);
     return undefined;
   } catch (thrown) {
@@ -64,6 +72,7 @@ export async function runAttempt(
     return outcome;
   } finally {
     deps.watch.stop(watched);
+    progress.seenTokens += watched.writes;
     relay.onClose = undefined;
     relay.onDrain = undefined;
     if (outcome !== 'ok') controller.abort(outcome);

@@ -14,6 +14,8 @@ export interface Progress extends ActiveExchange, Milestones {
   rescues: number;
   queueMs: number | undefined;
   sentMs: number | undefined;
+  /** Writes to the client: about one for each token, and no fewer than there were. */
+  seenTokens: number;
   usage: Usage | null;
 }
 

@@ -1,9 +1,9 @@
 /** The data path of an answer: upstream reads → converter → relay, one write per read. */
 
 import { toGatewayError } from '../core/errors.ts';
-import type { Exchange, Now } from '../core/exchange.ts';
+import type { Exchange, Now, Relay } from '../core/exchange.ts';
 import type { Lease } from '../core/fleet.ts';
-import type { UpstreamBody } from '../core/upstream.ts';
+import type { BodyReader, UpstreamBody } from '../core/upstream.ts';
 import type { ByteText, Converter } from '../core/stream.ts';
 import type { Watched } from './watch.ts';
 
@@ -13,8 +13,17 @@ export interface Milestones {
   firstTokenMs: number | undefined;
   /** That piece was written. */
   firstWriteMs: number | undefined;
-  /** Reads that went to the client: about one for each token, and no fewer than there were. */
-  seenTokens: number;
+}
+
+/** What an answer is taken through. */
+export interface PumpParts {
+  readonly body: UpstreamBody;
+  readonly converter: Converter;
+  readonly exchange: Exchange;
+  readonly watched: Watched;
+  readonly milestones: Milestones;
+  readonly lease: Pick<Lease, 'answered'>;
+  readonly now: Now;
 }
 
 /**
@@ -22,104 +31,117 @@ export interface Milestones {
  * said before it has then been sent. Between chunk and write there is no await and no allocation
  * but the text itself.
  */
-export function pump(
-  body: UpstreamBody,
-  converter: Converter,
-  exchange: Exchange,
-  watched: Watched,
-  milestones: Milestones,
-  lease: Pick<Lease, 'answered'>,
-  now: Now,
-): Promise<void> {
-  const { relay } = exchange;
+export function pump(parts: PumpParts): Promise<void> {
   return new Promise((resolve, reject) => {
-    /** The answer was told to its end or has failed: what the connection says after that is not heard. */
-    let isSettled = false;
+    parts.body.read(new Pump(parts, resolve, reject));
+  });
+}
 
-    function send(text: ByteText): void {
-      if (text === '') return;
-      watched.hasWritten = true;
-      milestones.seenTokens++;
-      if (relay.write(text)) return;
-      watched.isPaused = true;
-      body.pause();
-    }
+/** A class, because a token passes here: docs/performance.md. */
+class Pump implements BodyReader {
+  readonly #converter: Converter;
+  readonly #relay: Relay;
+  readonly #watched: Watched;
+  /** The answer was told to its end or has failed: what the connection says after that is not heard. */
+  #isSettled = false;
+  readonly #parts: PumpParts;
+  readonly #resolve: () => void;
+  readonly #reject: (error: Error) => void;
 
-    /** The last piece goes out with the end, in one write. */
-    function finish(): void {
-      isSettled = true;
-      milestones.firstTokenMs ??= now();
-      relay.end(converter.take());
-      milestones.firstWriteMs ??= now();
-      resolve();
-    }
-
-    function fail(error: unknown): void {
-      isSettled = true;
-      reject(toGatewayError(error));
-      send(converter.take());
-    }
-
-    function begin(): void {
-      watched.isAnswering = true;
-      milestones.firstTokenMs ??= now();
-      lease.answered();
-      send(converter.take());
-      if (!relay.isCommitted) return;
-      milestones.firstWriteMs ??= now();
-      // A long stream need not hold a long prompt, unless it may have to be sent again.
-      if (!exchange.operation?.rescue) exchange.operation = null;
-    }
-
-    /** The body ended, or broke when nothing of the answer was left to come. */
-    function conclude(): void {
-      try {
-        converter.end();
-        finish();
-      } catch (error) {
-        fail(error);
-      }
-    }
-
-    relay.onDrain = () => {
+  constructor(parts: PumpParts, resolve: () => void, reject: (error: Error) => void) {
+    this.#converter = parts.converter;
+    this.#relay = parts.exchange.relay;
+    this.#watched = parts.watched;
+    this.#parts = parts;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    const { body, watched } = parts;
+    this.#relay.onDrain = () => {
       watched.isPaused = false;
       body.resume();
     };
+  }
 
-    body.read({
-      chunk(bytes) {
-        if (isSettled) return;
-        const { hasFinished } = converter;
-        try {
-          if (converter.push(bytes)) watched.hasRecord = true;
-        } catch (error) {
-          if (!hasFinished) {
-            fail(error);
-            return;
-          }
-          // The finish reason was said: what cannot be read after it has cost nothing.
-          body.discard();
-          conclude();
-          return;
-        }
-        if (converter.isDone) {
-          body.discard();
-          finish();
-        } else if (!watched.isAnswering && converter.hasSpoken) {
-          begin();
-        } else {
-          send(converter.take());
-        }
-      },
-      end() {
-        if (!isSettled) conclude();
-      },
-      error(error) {
-        if (isSettled) return;
-        // So has a break.
-        if (converter.hasFinished) conclude();
-        else fail(error);
-      },
-    });
-  });
+  chunk(bytes: ByteText): void {
+    if (this.#isSettled) return;
+    const converter = this.#converter;
+    const { hasFinished } = converter;
+    try {
+      if (converter.push(bytes)) this.#watched.hasRecord = true;
+    } catch (error) {
+      if (!hasFinished) {
+        this.#fail(error);
+        return;
+      }
+      // The finish reason was said: what cannot be read after it has cost nothing.
+      this.#parts.body.discard();
+      this.#conclude();
+      return;
+    }
+    if (converter.isDone) {
+      this.#parts.body.discard();
+      this.#finish();
+    } else if (!this.#watched.isAnswering && converter.hasSpoken) {
+      this.#begin();
+    } else {
+      this.#send(converter.take());
+    }
+  }
+
+  end(): void {
+    if (!this.#isSettled) this.#conclude();
+  }
+
+  error(error: Error): void {
+    if (this.#isSettled) return;
+    // So has a break.
+    if (this.#converter.hasFinished) this.#conclude();
+    else this.#fail(error);
+  }
+
+  #send(text: ByteText): void {
+    if (text === '') return;
+    this.#watched.writes++;
+    if (this.#relay.write(text)) return;
+    this.#watched.isPaused = true;
+    this.#parts.body.pause();
+  }
+
+  #begin(): void {
+    const { exchange, lease, milestones, now } = this.#parts;
+    this.#watched.isAnswering = true;
+    milestones.firstTokenMs ??= now();
+    lease.answered();
+    this.#send(this.#converter.take());
+    if (!this.#relay.isCommitted) return;
+    milestones.firstWriteMs ??= now();
+    // A long stream need not hold a long prompt, unless it may have to be sent again.
+    if (!exchange.operation?.rescue) exchange.operation = null;
+  }
+
+  /** The body ended, or broke when nothing of the answer was left to come. */
+  #conclude(): void {
+    try {
+      this.#converter.end();
+      this.#finish();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** The last piece goes out with the end, in one write. */
+  #finish(): void {
+    const { milestones, now } = this.#parts;
+    this.#isSettled = true;
+    milestones.firstTokenMs ??= now();
+    this.#relay.end(this.#converter.take());
+    milestones.firstWriteMs ??= now();
+    this.#resolve();
+  }
+
+  #fail(error: unknown): void {
+    this.#isSettled = true;
+    this.#reject(toGatewayError(error));
+    this.#send(this.#converter.take());
+  }
 }

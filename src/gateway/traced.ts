@@ -41,10 +41,10 @@ export function traceAttempt(
     converter(converter) {
       heard = converter;
       if (!attempt.wantsAnswer) return converter;
-      // Its fields stay those of the converter, which goes on changing them.
-      return Object.assign(Object.create(converter) as Converter, {
+      const take = converter.take.bind(converter);
+      return Object.assign(converter, {
         take() {
-          const bytes = converter.take();
+          const bytes = take();
           if (answer.length < MAX_ANSWER_BYTES) answer += bytes;
           return bytes;
         },

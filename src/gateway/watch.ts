@@ -12,14 +12,14 @@ export interface Heartbeat {
 }
 
 /**
- * One exchange under watch. The fields are flags that the data path raises, because per token a
- * flag costs nothing and a clock or a timer does; the tick reads and lowers them.
+ * One exchange under watch. The fields are flags and a count that the data path changes, because per
+ * token that costs nothing and a clock or a timer does; the tick reads them.
  */
 export interface Watched {
   /** A whole record came from the backend. */
   hasRecord: boolean;
-  /** Something was written to the client. */
-  hasWritten: boolean;
+  /** Pieces of the answer that were written to the client. */
+  writes: number;
   /** The answer has begun: the idle limit holds in place of the first-token limit. */
   isAnswering: boolean;
   /** We wait for the client to read, so the backend's silence is our doing. */
@@ -50,6 +50,8 @@ interface Entry extends Watched {
   readonly startedMs: number;
   heardMs: number;
   wroteMs: number;
+  /** At the last tick. */
+  writesBefore: number;
   /** When the client was last seen to read. */
   readMs: number;
 }
@@ -72,7 +74,8 @@ export function createWatch(now: Now, stalledReaderMs: () => number): Watch {
         wroteMs: startedMs,
         readMs: startedMs,
         hasRecord: false,
-        hasWritten: false,
+        writes: 0,
+        writesBefore: 0,
         isAnswering: false,
         isPaused: false,
         isSending: false,
@@ -146,8 +149,8 @@ export function deadlineExceeded(): GatewayError {
 
 function checkSilence(entry: Entry, nowMs: number): void {
   const { heartbeat, relay } = entry;
-  if (entry.hasWritten || entry.isPaused) entry.wroteMs = nowMs;
-  entry.hasWritten = false;
+  if (entry.writes !== entry.writesBefore || entry.isPaused) entry.wroteMs = nowMs;
+  entry.writesBefore = entry.writes;
   if (!isOver(nowMs - entry.wroteMs, relay.isCommitted ? heartbeat.everyMs : heartbeat.commitAfterMs)) return;
   entry.wroteMs = nowMs;
   relay.comment('keep-alive');

@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { GatewayError } from '../core/errors.ts';
 import type { Relay } from '../core/exchange.ts';
-import type { ByteText, Owned } from '../core/stream.ts';
+import type { ByteText } from '../core/stream.ts';
 
 const STREAM_HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
@@ -14,71 +14,63 @@ const STREAM_HEADERS = {
 };
 
 export function createRelay(res: ServerResponse, isStream: boolean): Relay {
-  const out = isStream ? createStreamOutput(res) : createBodyOutput(res);
-  let isEnded = false;
+  return isStream ? new StreamRelay(res) : new BodyRelay(res);
+}
 
-  function onDrain(): void {
-    relay.onDrain?.();
+/** What both kinds of answer have. Classes, because a token passes here: docs/performance.md. */
+abstract class BaseRelay implements Relay {
+  isCommitted = false;
+  closedBy: GatewayError | undefined = undefined;
+  onDrain: (() => void) | undefined = undefined;
+  onClose: ((reason: GatewayError) => void) | undefined = undefined;
+  protected readonly res: ServerResponse;
+  protected isEnded = false;
+
+  constructor(res: ServerResponse) {
+    this.res = res;
+    res.on('close', () => {
+      if (!this.isEnded) this.cut(clientClosed());
+    });
+    // The client may have left while its request was read.
+    if (res.destroyed) this.cut(clientClosed());
   }
 
-  const relay: Owned<Relay> = {
-    isCommitted: false,
-    closedBy: undefined,
-    onDrain: undefined,
-    onClose: undefined,
+  abstract write(bytes: ByteText): boolean;
+  abstract comment(text: string): void;
+  abstract end(bytes: ByteText): void;
 
-    header(name, value) {
-      if (value === undefined) res.removeHeader(name);
-      else res.setHeader(name, value);
-    },
-    write(bytes) {
-      if (relay.closedBy || isEnded) return true;
-      relay.isCommitted = true;
-      return out.write(bytes, onDrain);
-    },
-    comment(text) {
-      if (isStream) relay.write(`: ${text}\n\n` as ByteText);
-    },
-    end(bytes) {
-      if (isEnded) return;
-      relay.isCommitted = true;
-      isEnded = true;
-      out.end(bytes);
-    },
-    cut(reason) {
-      if (relay.closedBy) return;
-      relay.closedBy = reason;
-      relay.onClose?.(reason);
-    },
-    destroy() {
-      res.destroy();
-    },
-  };
+  header(name: string, value: string | undefined): void {
+    if (value === undefined) this.res.removeHeader(name);
+    else this.res.setHeader(name, value);
+  }
 
-  res.on('close', () => {
-    if (!isEnded) relay.cut(clientClosed());
-  });
-  // The client may have left while its request was read.
-  if (res.destroyed) relay.cut(clientClosed());
-  return relay;
+  cut(reason: GatewayError): void {
+    if (this.closedBy) return;
+    this.closedBy = reason;
+    this.onClose?.(reason);
+  }
+
+  destroy(): void {
+    this.res.destroy();
+  }
 }
 
-interface Output {
-  /** The first call sends the headers along. False: `onDrain` will be called when there is room. */
-  write(bytes: ByteText, onDrain: () => void): boolean;
-  end(bytes: ByteText): void;
-}
+class BodyRelay extends BaseRelay {
+  write(): never {
+    throw new TypeError('an answer in one piece has no pieces');
+  }
 
-function createBodyOutput(res: ServerResponse): Output {
-  return {
-    write() {
-      throw new TypeError('an answer in one piece has no pieces');
-    },
-    end(bytes) {
-      res.writeHead(200, { 'content-type': 'application/json', 'content-length': bytes.length });
-      res.end(bytes, 'latin1');
-    },
-  };
+  comment(): void {
+    // Nothing may come before a body.
+  }
+
+  end(bytes: ByteText): void {
+    if (this.isEnded) return;
+    this.isCommitted = true;
+    this.isEnded = true;
+    this.res.writeHead(200, { 'content-type': 'application/json', 'content-length': bytes.length });
+    this.res.end(bytes, 'latin1');
+  }
 }
 
 /**
@@ -87,59 +79,63 @@ function createBodyOutput(res: ServerResponse): Output {
  * token in Node. Where there is no such socket (HTTP/1.0, an answer that waits for an earlier one
  * on its connection) res.write does it.
  */
-function createStreamOutput(res: ServerResponse): Output {
-  let socket: Socket | undefined;
-  let isFull = false;
+class StreamRelay extends BaseRelay {
+  #socket: Socket | undefined = undefined;
+  #isFull = false;
 
-  /** Once for however many writes: the parts of one answer all come through here. */
-  function awaitRoom(onDrain: () => void): void {
-    if (isFull) return;
-    isFull = true;
-    (socket ?? res).once('drain', () => {
-      isFull = false;
-      onDrain();
-    });
+  write(bytes: ByteText): boolean {
+    if (this.closedBy || this.isEnded) return true;
+    const isFirst = !this.isCommitted;
+    if (isFirst) this.#commit();
+    const socket = this.#socket;
+    const hasRoom = socket ? socket.write(frame(bytes), 'latin1') : this.res.write(bytes, 'latin1');
+    if (isFirst) socket?.uncork();
+    if (!hasRoom) this.#awaitRoom();
+    return hasRoom;
   }
 
-  function commit(): void {
+  comment(text: string): void {
+    this.write(`: ${text}\n\n` as ByteText);
+  }
+
+  end(bytes: ByteText): void {
+    if (this.isEnded) return;
+    const isFirst = !this.isCommitted;
+    if (isFirst) this.#commit();
+    this.isEnded = true;
+    if (this.#socket) {
+      this.#socket.write(`${frame(bytes)}0\r\n\r\n`, 'latin1');
+      if (isFirst) this.#socket.uncork();
+      this.res.end();
+    } else {
+      this.res.end(bytes, 'latin1');
+    }
+  }
+
+  #commit(): void {
+    this.isCommitted = true;
+    const { res } = this;
     if (res.socket && res.req.httpVersionMinor > 0) {
       res.writeHead(200, { ...STREAM_HEADERS, 'transfer-encoding': 'chunked' });
       // The framing is ours from here on; ending the message stays with Node.
       res.chunkedEncoding = false;
-      socket = res.socket;
-      socket.cork();
+      this.#socket = res.socket;
+      this.#socket.cork();
       res.flushHeaders();
     } else {
       res.writeHead(200, STREAM_HEADERS);
     }
   }
 
-  return {
-    write(bytes, onDrain) {
-      const isFirst = !res.headersSent;
-      if (isFirst) commit();
-      let hasRoom: boolean;
-      if (socket) {
-        hasRoom = socket.write(frame(bytes), 'latin1');
-        if (isFirst) socket.uncork();
-      } else {
-        hasRoom = res.write(bytes, 'latin1');
-      }
-      if (!hasRoom) awaitRoom(onDrain);
-      return hasRoom;
-    },
-    end(bytes) {
-      const isFirst = !res.headersSent;
-      if (isFirst) commit();
-      if (socket) {
-        socket.write(`${frame(bytes)}0\r\n\r\n`, 'latin1');
-        if (isFirst) socket.uncork();
-        res.end();
-      } else {
-        res.end(bytes, 'latin1');
-      }
-    },
-  };
+  /** Once for however many writes: the parts of one answer all come through here. */
+  #awaitRoom(): void {
+    if (this.#isFull) return;
+    this.#isFull = true;
+    (this.#socket ?? this.res).once('drain', () => {
+      this.#isFull = false;
+      this.onDrain?.();
+    });
+  }
 }
 
 /** RFC 9112, section 7.1. A chunk of nothing would end the body. */

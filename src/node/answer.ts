@@ -3,6 +3,7 @@
 import { toGatewayError, type GatewayError } from '../core/errors.ts';
 import type { ByteText } from '../core/stream.ts';
 import type { BodyReader, UpstreamBody, UpstreamResponse } from '../core/upstream.ts';
+import type { ResponseListener } from '../wire/http1.ts';
 import { connectionLost } from './transport.ts';
 
 /** What may come before there is a reader: the rest of the read that brought the head. */
@@ -28,83 +29,94 @@ export interface AnswerOptions {
   release(): void;
 }
 
-/** To be told what comes. Of `end` and `fail` only the first counts. */
-export interface Answer {
-  head(status: number, headers: Readonly<Record<string, string>>): void;
-  body(bytes: ByteText): void;
-  end(): void;
-  fail(error: Error): void;
-}
+/**
+ * Is told what comes; of `end` and `fail` only the first counts. To its reader it is the body. A
+ * class, because a token passes here: docs/performance.md.
+ */
+export class Answer implements ResponseListener, UpstreamBody {
+  readonly #options: AnswerOptions;
+  #reader: BodyReader | undefined = undefined;
+  #discarded = -1;
+  #hasHead = false;
+  #isEnded = false;
+  #early = '';
+  #failure: GatewayError | undefined = undefined;
+  #discardTimer: NodeJS.Timeout | undefined = undefined;
+  readonly #onAbort: () => void;
 
-export function createAnswer({ signal, flow, resolve, reject, release }: AnswerOptions): Answer {
-  let hasHead = false;
-  let reader: BodyReader | undefined;
-  let early = '';
-  let isEnded = false;
-  let failure: GatewayError | undefined;
-  let discarded = -1;
-  let discardTimer: NodeJS.Timeout | undefined;
-
-  function onAbort(): void {
-    flow.cut(signal.reason as Error);
-  }
-  signal.addEventListener('abort', onAbort, { once: true });
-
-  function settle(): void {
-    signal.removeEventListener('abort', onAbort);
-    clearTimeout(discardTimer);
+  constructor(options: AnswerOptions) {
+    const { signal, flow } = options;
+    this.#options = options;
+    this.#onAbort = () => {
+      flow.cut(signal.reason as Error);
+    };
+    signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  const body: UpstreamBody = {
-    read(given) {
-      reader = given;
-      if (early !== '') given.chunk(early as ByteText);
-      early = '';
-      if (isEnded) given.end();
-      else if (failure) given.error(failure);
-      else flow.resume();
-    },
-    pause: () => flow.pause(),
-    resume: () => flow.resume(),
-    discard() {
-      if (isEnded || failure) return;
-      discarded = 0;
-      signal.removeEventListener('abort', onAbort);
-      discardTimer = setTimeout(() => flow.cut(connectionLost()), DISCARD_MS);
-      flow.resume();
-    },
-  };
+  head(status: number, headers: Readonly<Record<string, string>>): void {
+    this.#hasHead = true;
+    this.#options.resolve({ status, headers, body: this });
+  }
 
-  return {
-    head(status, headers) {
-      hasHead = true;
-      resolve({ status, headers, body });
-    },
-    body(bytes) {
-      if (discarded >= 0) {
-        discarded += bytes.length;
-        if (discarded > DISCARD_BYTES) flow.cut(connectionLost());
-      } else if (reader) {
-        reader.chunk(bytes);
-      } else {
-        early += bytes;
-        if (early.length > MAX_EARLY_BYTES) flow.pause();
-      }
-    },
-    end() {
-      isEnded = true;
-      settle();
-      release();
-      if (discarded < 0) reader?.end();
-    },
-    fail(error) {
-      settle();
-      if (!hasHead) {
-        reject(error);
-      } else if (!failure && !isEnded) {
-        failure = toGatewayError(error);
-        if (discarded < 0) reader?.error(failure);
-      }
-    },
-  };
+  bytes(bytes: ByteText): void {
+    if (this.#discarded >= 0) {
+      this.#discarded += bytes.length;
+      if (this.#discarded > DISCARD_BYTES) this.#options.flow.cut(connectionLost());
+    } else if (this.#reader) {
+      this.#reader.chunk(bytes);
+    } else {
+      this.#early += bytes;
+      if (this.#early.length > MAX_EARLY_BYTES) this.pause();
+    }
+  }
+
+  end(): void {
+    this.#isEnded = true;
+    this.#settle();
+    this.#options.release();
+    if (this.#discarded < 0) this.#reader?.end();
+  }
+
+  fail(error: Error): void {
+    this.#settle();
+    if (!this.#hasHead) {
+      this.#options.reject(error);
+    } else if (!this.#failure && !this.#isEnded) {
+      this.#failure = toGatewayError(error);
+      if (this.#discarded < 0) this.#reader?.error(this.#failure);
+    }
+  }
+
+  read(reader: BodyReader): void {
+    this.#reader = reader;
+    if (this.#early !== '') reader.chunk(this.#early as ByteText);
+    this.#early = '';
+    if (this.#isEnded) reader.end();
+    else if (this.#failure) reader.error(this.#failure);
+    else this.resume();
+  }
+
+  pause(): void {
+    this.#options.flow.pause();
+  }
+
+  resume(): void {
+    this.#options.flow.resume();
+  }
+
+  discard(): void {
+    if (this.#isEnded || this.#failure) return;
+    const { signal, flow } = this.#options;
+    this.#discarded = 0;
+    signal.removeEventListener('abort', this.#onAbort);
+    this.#discardTimer = setTimeout(() => {
+      flow.cut(connectionLost());
+    }, DISCARD_MS);
+    flow.resume();
+  }
+
+  #settle(): void {
+    this.#options.signal.removeEventListener('abort', this.#onAbort);
+    clearTimeout(this.#discardTimer);
+  }
 }

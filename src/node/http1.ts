@@ -9,7 +9,7 @@ import { toGatewayError } from '../core/errors.ts';
 import type { UpstreamResponse } from '../core/upstream.ts';
 import type { ByteText } from '../core/stream.ts';
 import { closeParser, createResponseParser, pushBytes, resetParser } from '../wire/http1.ts';
-import { createAnswer, type Answer, type Flow } from './answer.ts';
+import { Answer, type Flow } from './answer.ts';
 import {
   connectFailure,
   connectionLost,
@@ -80,11 +80,7 @@ function openConnection(pool: Pool): Connection {
   let isReused = false;
   let sentMs = 0;
 
-  const parser = createResponseParser({
-    head: (status, headers) => carried?.head(status, headers),
-    body: (bytes) => carried?.body(bytes),
-    end: () => carried?.end(),
-  });
+  const parser = createResponseParser();
   const socket = connect({
     host: pool.host,
     port: pool.port,
@@ -136,14 +132,19 @@ function openConnection(pool: Pool): Connection {
     const index = pool.idle.indexOf(connection);
     if (index >= 0) pool.idle.splice(index, 1);
     socket.destroy();
-    const failed = carried;
+    takeCarried()?.fail(error);
+  }
+
+  function takeCarried(): Answer | undefined {
+    const taken = carried;
     carried = undefined;
-    failed?.fail(error);
+    parser.listener = undefined;
+    return taken;
   }
 
   /** The answer is complete: the connection waits for the next request, if it may. */
   function release(): void {
-    carried = undefined;
+    takeCarried();
     if (!parser.isReusable || pool.idle.length >= MAX_IDLE_CONNECTIONS) {
       socket.destroy();
       return;
@@ -157,10 +158,10 @@ function openConnection(pool: Pool): Connection {
   const connection: Connection = {
     carry(request, signal) {
       return new Promise((resolve, reject) => {
-        resetParser(parser);
+        carried = new Answer({ signal, flow, resolve, reject, release });
+        resetParser(parser, carried);
         socket.setTimeout(0);
         sentMs = performance.now();
-        carried = createAnswer({ signal, flow, resolve, reject, release });
         socket.write(printRequest(request, pool.hostHeader));
       });
     },

@@ -3,7 +3,7 @@
 import { errors, type Dispatcher } from 'undici';
 import { GatewayError } from '../core/errors.ts';
 import type { ByteText } from '../core/stream.ts';
-import { createAnswer, type AnswerOptions } from './answer.ts';
+import { Answer, type AnswerOptions } from './answer.ts';
 import { connectFailure, connectionLost, connectTimeout, StaleConnectionError } from './transport.ts';
 
 /** The connection stood, and broke; the first is undici's for what was in line on one that did. */
@@ -23,7 +23,7 @@ export function createHandler({
   const { signal } = options;
   let controller: Dispatcher.DispatchController | undefined;
   let hasHead = false;
-  const answer = createAnswer({
+  const answer = new Answer({
     ...options,
     flow: {
       pause: () => controller?.pause(),
@@ -46,9 +46,11 @@ export function createHandler({
       answer.head(status, flatten(headers));
     },
     onResponseData(_controller, chunk) {
-      answer.body(chunk.toString('latin1') as ByteText);
+      answer.bytes(chunk.toString('latin1') as ByteText);
     },
-    onResponseEnd: answer.end,
+    onResponseEnd() {
+      answer.end();
+    },
     onResponseError(_controller, error) {
       const failure = toFailure(error, hasHead, connectMs);
       const isLost = failure.reason === 'upstream_connection_error';

@@ -1,9 +1,9 @@
 /** Bytes of a text/event-stream body → events. */
 
-import { createParser } from 'eventsource-parser';
+import { createParser, type EventSourceParser } from 'eventsource-parser';
 import type { ByteText } from '../core/stream.ts';
 import { GatewayError } from '../core/errors.ts';
-import { createLineReader } from './lines.ts';
+import { endLines, pushLines, type LineTaker } from './lines.ts';
 
 export interface EventListener {
   /**
@@ -25,52 +25,65 @@ const DATA = 'data: ';
 
 /** `maxBytes` bounds one event (upstream_invalid_response beyond it). */
 export function createEventReader(maxBytes: number, listener: EventListener): EventReader {
+  return new LineByLine(maxBytes, listener);
+}
+
+/** A class, because a token passes here: docs/performance.md. */
+class LineByLine implements EventReader, LineTaker {
+  rest = '';
+  readonly maxLineBytes: number;
+  readonly #listener: EventListener;
   /** The parser holds the beginning of an event. */
-  let isOpen = false;
+  #isOpen = false;
+  /** What is left has no line end. Half an event is none; two are whole all the same. */
+  #isLast = false;
+  readonly #parser: EventSourceParser;
 
-  const parser = createParser({
-    maxBufferSize: maxBytes,
-    onEvent: ({ data, event }) => {
-      listener.event(data as ByteText, event ?? '');
-    },
-    onError(error) {
-      if (error.type === 'max-buffer-size-exceeded') {
-        throw new GatewayError('upstream_invalid_response', {
-          message: `The upstream server sent an event of more than ${String(maxBytes)} bytes.`,
-        });
-      }
-      // Old builds of llama.cpp wrote `error: {…}` where `data: {"error":…}` was meant.
-      if (error.field === 'error') listener.event((error.value ?? '') as ByteText, 'error');
-    },
-  });
+  constructor(maxBytes: number, listener: EventListener) {
+    this.maxLineBytes = maxBytes;
+    this.#listener = listener;
+    this.#parser = createParser({
+      maxBufferSize: maxBytes,
+      onEvent({ data, event }) {
+        listener.event(data as ByteText, event ?? '');
+      },
+      onError(error) {
+        if (error.type === 'max-buffer-size-exceeded') {
+          throw new GatewayError('upstream_invalid_response', {
+            message: `The upstream server sent an event of more than ${String(maxBytes)} bytes.`,
+          });
+        }
+        // Old builds of llama.cpp wrote `error: {…}` where `data: {"error":…}` was meant.
+        if (error.field === 'error') listener.event((error.value ?? '') as ByteText, 'error');
+      },
+    });
+  }
 
-  /** What is left has no line end. Half an event is none; these two are whole all the same. */
-  let isLast = false;
+  push(bytes: ByteText): void {
+    pushLines(this, bytes);
+  }
 
-  const lines = createLineReader(maxBytes, (line) => {
-    if (isLast && !line.startsWith('{') && line !== `${DATA}[DONE]`) return;
+  end(): void {
+    this.#isLast = true;
+    endLines(this);
+    if (this.#isOpen) this.#parser.feed('\n');
+    this.#isOpen = false;
+  }
+
+  line(line: ByteText): void {
+    if (this.#isLast && !line.startsWith('{') && line !== `${DATA}[DONE]`) return;
     if (line === '') {
-      if (!isOpen) return;
-      isOpen = false;
-    } else if (!isOpen) {
-      if (line.startsWith(DATA) && listener.plain(line.slice(DATA.length) as ByteText)) return;
+      if (!this.#isOpen) return;
+      this.#isOpen = false;
+    } else if (!this.#isOpen) {
+      if (line.startsWith(DATA) && this.#listener.plain(line.slice(DATA.length) as ByteText)) return;
       if (line.startsWith('{')) {
         // No line of the format begins so: it is a JSON body where a stream should be.
-        listener.event(line, '');
+        this.#listener.event(line, '');
         return;
       }
-      isOpen = true;
+      this.#isOpen = true;
     }
-    parser.feed(`${line}\n`);
-  });
-
-  return {
-    push: lines.push,
-    end() {
-      isLast = true;
-      lines.end();
-      if (isOpen) parser.feed('\n');
-      isOpen = false;
-    },
-  };
+    this.#parser.feed(`${line}\n`);
+  }
 }

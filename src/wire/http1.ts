@@ -10,7 +10,7 @@ export interface ResponseListener {
   /** Names in lower case; repeated fields joined by ', '. */
   head(status: number, headers: Readonly<Record<string, string>>): void;
   /** At most once per push, with all that the read held of the body. */
-  body(bytes: ByteText): void;
+  bytes(bytes: ByteText): void;
   /** The message is complete. */
   end(): void;
 }
@@ -19,7 +19,8 @@ type Phase = 'head' | 'size' | 'data' | 'data-end' | 'trailer' | 'length' | 'unt
 
 /** The state of a connection's parser: every open stream has one, so it is data and no closures. */
 export interface ResponseParser {
-  readonly listener: ResponseListener;
+  /** Of the current response; undefined between two. */
+  listener: ResponseListener | undefined;
   phase: Phase;
   /** Nothing of the current response has arrived. */
   isUntouched: boolean;
@@ -44,9 +45,9 @@ const MAX_TRAILERS = 64;
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: |$)/;
 const CR = 0x0d;
 
-export function createResponseParser(listener: ResponseListener): ResponseParser {
+export function createResponseParser(): ResponseParser {
   return {
-    listener,
+    listener: undefined,
     phase: 'head',
     isUntouched: true,
     isReusable: true,
@@ -57,8 +58,9 @@ export function createResponseParser(listener: ResponseListener): ResponseParser
   };
 }
 
-/** Makes ready for the next response on the connection. */
-export function resetParser(parser: ResponseParser): void {
+/** Makes ready for the next response on the connection, which `listener` is told. */
+export function resetParser(parser: ResponseParser, listener: ResponseListener): void {
+  parser.listener = listener;
   parser.phase = 'head';
   parser.isUntouched = true;
   parser.isReusable = true;
@@ -77,16 +79,16 @@ export function pushBytes(parser: ResponseParser, bytes: ByteText): void {
     takeAll(parser, input);
   } finally {
     // What was understood before a fault is told before the fault.
-    if (parser.body !== '') parser.listener.body(parser.body as ByteText);
+    if (parser.body !== '') parser.listener?.bytes(parser.body as ByteText);
   }
-  if (parser.phase === 'complete' && !wasComplete) parser.listener.end();
+  if (parser.phase === 'complete' && !wasComplete) parser.listener?.end();
 }
 
 /** The peer closed: that may be how the message ends. False when it was cut short. */
 export function closeParser(parser: ResponseParser): boolean {
   if (parser.phase === 'until-close') {
     parser.phase = 'complete';
-    parser.listener.end();
+    parser.listener?.end();
   }
   return parser.phase === 'complete';
 }
@@ -176,7 +178,7 @@ function takeHead(parser: ResponseParser, bytes: string, at: number): number {
   const headers = toHeaders(fieldLines);
   beginBody(parser, status, headers);
   parser.isReusable &&= isKeptAlive(minor === '1', headers.connection);
-  parser.listener.head(status, headers);
+  parser.listener?.head(status, headers);
   return end + 4;
 }
 

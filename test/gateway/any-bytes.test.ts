@@ -79,15 +79,16 @@ async function answer(
   const converter = operation.createConverter(kinds[kind], targetOf(backendOf('b', { kind })));
   const watched = {
     hasRecord: false,
-    hasWritten: false,
+    writes: 0,
     isAnswering: false,
     isPaused: false,
     isSending: false,
   };
-  const milestones = { firstTokenMs: undefined, firstWriteMs: undefined, seenTokens: 0 };
+  const milestones = { firstTokenMs: undefined, firstWriteMs: undefined };
   const lease = { answered: () => undefined };
   try {
-    await pump(bodyOf(pieces, isReset), converter, exchange, watched, milestones, lease, () => 0);
+    const body = bodyOf(pieces, isReset);
+    await pump({ body, converter, exchange, watched, milestones, lease, now: () => 0 });
     return { sent, early: undefined };
   } catch (thrown) {
     const error = toGatewayError(thrown);

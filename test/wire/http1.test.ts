@@ -4,7 +4,14 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { GatewayError } from '../../src/core/errors.ts';
 import type { ByteText } from '../../src/core/stream.ts';
-import { closeParser, createResponseParser, pushBytes, resetParser } from '../../src/wire/http1.ts';
+import {
+  closeParser,
+  createResponseParser,
+  pushBytes,
+  resetParser,
+  type ResponseListener,
+  type ResponseParser,
+} from '../../src/wire/http1.ts';
 
 interface Parsed {
   status: number;
@@ -14,6 +21,12 @@ interface Parsed {
   isReusable: boolean;
   /** The largest number of body callbacks that one read caused. */
   bodiesPerRead: number;
+}
+
+function parserFor(listener: ResponseListener): ResponseParser {
+  const parser = createResponseParser();
+  resetParser(parser, listener);
+  return parser;
 }
 
 function parse(pieces: readonly string[], { isClosed = false } = {}): Parsed {
@@ -26,12 +39,12 @@ function parse(pieces: readonly string[], { isClosed = false } = {}): Parsed {
     bodiesPerRead: 0,
   };
   let bodies = 0;
-  const parser = createResponseParser({
+  const parser = parserFor({
     head(status, headers) {
       parsed.status = status;
       parsed.headers = headers;
     },
-    body(bytes) {
+    bytes(bytes) {
       bodies++;
       parsed.body += bytes;
     },
@@ -127,9 +140,9 @@ describe('a response parser', () => {
   });
 
   it('knows that a close in the middle of a body cuts it short', () => {
-    const parser = createResponseParser({
+    const parser = parserFor({
       head: () => undefined,
-      body: () => undefined,
+      bytes: () => undefined,
       end: () => undefined,
     });
     pushBytes(parser, 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel' as ByteText);
@@ -161,16 +174,16 @@ describe('a response parser', () => {
 
   it('reads one response after another on a connection', () => {
     const bodies: string[] = [];
-    const parser = createResponseParser({
-      head: () => undefined,
-      body: (bytes) => bodies.push(bytes),
-      end: () => undefined,
-    });
+    const parser = createResponseParser();
     for (const body of ['one', 'two']) {
+      resetParser(parser, {
+        head: () => undefined,
+        bytes: (bytes) => bodies.push(`${body}: ${bytes}`),
+        end: () => undefined,
+      });
       pushBytes(parser, `HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n${body}` as ByteText);
-      resetParser(parser);
     }
-    expect(bodies).toEqual(['one', 'two']);
+    expect(bodies).toEqual(['one: one', 'two: two']);
   });
 
   it.each([
@@ -216,9 +229,9 @@ describe('a response parser', () => {
 
   it('tells what it understood before it refuses the rest', () => {
     const bodies: string[] = [];
-    const parser = createResponseParser({
+    const parser = parserFor({
       head: () => undefined,
-      body: (bytes) => bodies.push(bytes),
+      bytes: (bytes) => bodies.push(bytes),
       end: () => undefined,
     });
     const message = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzzz\r\n';

@@ -25,7 +25,7 @@ export function asForcedCall(sink: ChatSink, forced: readonly PlannedTool[]): Ch
   const [only = ''] = names;
   const reader = names.length === 1 ? createArgumentsReader(only, call) : createChosenCallReader(names, call);
   return {
-    ...sink,
+    ...passOn(sink),
     text(literal) {
       reader.push(fromJsonText(literal));
     },
@@ -35,11 +35,32 @@ export function asForcedCall(sink: ChatSink, forced: readonly PlannedTool[]): Ch
   };
 }
 
+/** A sink that says everything on, to be changed. */
+function passOn(sink: ChatSink): ChatSink {
+  return {
+    text: (literal, logprobs) => {
+      sink.text(literal, logprobs);
+    },
+    reasoning: (literal) => {
+      sink.reasoning(literal);
+    },
+    toolCalls: (calls) => {
+      sink.toolCalls(calls);
+    },
+    toolArguments: (literal) => {
+      sink.toolArguments(literal);
+    },
+    finish: (reason, usage) => {
+      sink.finish(reason, usage);
+    },
+  };
+}
+
 /** Keeps the pieces of a call until its end, and tells it whole. */
 export function asWholeCalls(sink: ChatSink, maxBytes: number): ChatSink {
   let call: ToolCall | undefined;
   return {
-    ...sink,
+    ...passOn(sink),
     toolCalls(calls) {
       call = calls[0];
     },

@@ -9,13 +9,14 @@ import {
   type JsonText,
   type Owned,
   type ToolCall,
+  type Usage,
 } from '../../core/stream.ts';
 import type { DecodeLimits } from '../../core/kind.ts';
 import { isJsonObject } from '../../core/json.ts';
 import { endOfJsonString, sliceJsonText, toJsonText } from '../../wire/json-string.ts';
 import { sliceItems, sliceJson } from '../../wire/json-slice.ts';
 import { incompleteAnswer } from './failure.ts';
-import { createLineReader } from '../../wire/lines.ts';
+import { endLines, pushLines, type LineTaker } from '../../wire/lines.ts';
 import { decodeUtf8 } from '../../wire/utf8.ts';
 import { toLogprobs } from './logprobs.ts';
 import { countsOf, finishReason, isLast, parseRecord, type OllamaRecord } from './record.ts';
@@ -33,79 +34,78 @@ const TAIL = '"},"done":false}';
 /** What a literal is longer by than its text. */
 const QUOTES = 2;
 
-/** What is known of one stream. Data and no closures: every open stream has one. */
-interface State {
-  readonly sink: ChatSink;
-  readonly decoder: Owned<Decoder>;
-  /** A record up to the value of created_at: the same on every record of a stream. */
-  head: string;
-  records: number;
-  /** The ids of the calls so far; undefined before the first. */
-  callIds: Set<string> | undefined;
-  /** Lengths of what was said, to estimate how many of the tokens were thinking. */
-  saidLength: number;
-  thoughtLength: number;
-}
-
 /**
  * `useFastPath: false` sends every record through JSON.parse; the two ways must agree, and the
  * golden tests hold them to it. What the fast one saves is measured in bench/micro.
  */
 export function createOllamaDecoder(sink: ChatSink, limits: DecodeLimits, useFastPath = true): Decoder {
-  const lines = createLineReader(limits.maxRecordBytes, (line) => {
-    if (decoder.isDone || line === '') return;
-    if (!useFastPath || !takePlainToken(state, line)) {
+  return new OllamaDecoder(sink, limits.maxRecordBytes, useFastPath);
+}
+
+/** All that is known of one stream. A class, because a token passes here: docs/performance.md. */
+class OllamaDecoder implements Owned<Decoder>, LineTaker {
+  rest = '';
+  readonly maxLineBytes: number;
+  readonly sink: ChatSink;
+  readonly useFastPath: boolean;
+  /** A record up to the value of created_at: the same on every record of a stream. */
+  head = '';
+  records = 0;
+  /** Lengths of what was said, to estimate how many of the tokens were thinking. */
+  saidLength = 0;
+  thoughtLength = 0;
+  hasSpoken = false;
+  hasFinished = false;
+  isDone = false;
+  usage: Usage | null = null;
+  model = '';
+  finishReasons = NO_REASONS;
+  /** The ids of the calls so far; undefined before the first. */
+  callIds: Set<string> | undefined = undefined;
+
+  constructor(sink: ChatSink, maxLineBytes: number, useFastPath: boolean) {
+    this.sink = sink;
+    this.maxLineBytes = maxLineBytes;
+    this.useFastPath = useFastPath;
+  }
+
+  push(bytes: ByteText): boolean {
+    const before = this.records;
+    pushLines(this, bytes);
+    return this.records !== before;
+  }
+
+  end(): void {
+    endLines(this);
+    if (!this.isDone) throw incompleteAnswer(this.records);
+  }
+
+  line(line: ByteText): void {
+    if (this.isDone || line === '') return;
+    if (!this.useFastPath || !takePlainToken(this, line)) {
       if (line.trim() === '') return;
-      takeRecord(state, line);
+      takeRecord(this, line);
     }
-    state.records++;
-  });
-  const decoder: Owned<Decoder> = {
-    push(bytes) {
-      const before = state.records;
-      lines.push(bytes);
-      return state.records !== before;
-    },
-    end() {
-      lines.end();
-      if (decoder.isDone) return;
-      throw incompleteAnswer(state.records);
-    },
-    hasSpoken: false,
-    hasFinished: false,
-    isDone: false,
-    usage: null,
-    model: '',
-    finishReasons: NO_REASONS,
-  };
-  const state: State = {
-    sink,
-    decoder,
-    head: '',
-    records: 0,
-    callIds: undefined,
-    saidLength: 0,
-    thoughtLength: 0,
-  };
-  return decoder;
+    this.records++;
+  }
 }
 
-function sayText(state: State, literal: JsonText, logprobs?: ByteText): void {
-  state.decoder.hasSpoken = true;
-  state.saidLength += literal.length - QUOTES;
-  state.sink.text(literal, logprobs);
+function sayText(decoder: OllamaDecoder, literal: JsonText, logprobs?: ByteText): void {
+  decoder.hasSpoken = true;
+  decoder.saidLength += literal.length - QUOTES;
+  decoder.sink.text(literal, logprobs);
 }
 
-function sayThinking(state: State, literal: JsonText): void {
-  state.decoder.hasSpoken = true;
-  state.thoughtLength += literal.length - QUOTES;
-  state.sink.reasoning(literal);
+function sayThinking(decoder: OllamaDecoder, literal: JsonText): void {
+  decoder.hasSpoken = true;
+  decoder.thoughtLength += literal.length - QUOTES;
+  decoder.sink.reasoning(literal);
 }
 
 /** True when the line was an ordinary token, and is dealt with. */
-function takePlainToken(state: State, line: ByteText): boolean {
-  if (state.head === '') state.head = commonHead(line);
-  const { head } = state;
+function takePlainToken(decoder: OllamaDecoder, line: ByteText): boolean {
+  if (decoder.head === '') decoder.head = commonHead(line);
+  const { head } = decoder;
   if (head === '' || !line.startsWith(head)) return false;
   const stampEnd = endOfJsonString(line, head.length);
   if (stampEnd < 0 || !line.startsWith(CONTENT, stampEnd)) return false;
@@ -113,42 +113,43 @@ function takePlainToken(state: State, line: ByteText): boolean {
   const close = endOfJsonString(line, open + 1);
   if (close < 0) return false;
   if (endsWithTail(line, close)) {
-    if (close > open + 1) sayText(state, sliceJsonText(line, open, close));
+    if (close > open + 1) sayText(decoder, sliceJsonText(line, open, close));
     return true;
   }
-  return close === open + 1 && line.startsWith(THINKING, close) && takePlainThinking(state, line, close);
+  return close === open + 1 && line.startsWith(THINKING, close) && takePlainThinking(decoder, line, close);
 }
 
-function takePlainThinking(state: State, line: ByteText, contentEnd: number): boolean {
+function takePlainThinking(decoder: OllamaDecoder, line: ByteText, contentEnd: number): boolean {
   const open = contentEnd + THINKING.length - 1;
   const close = endOfJsonString(line, open + 1);
   if (close < 0 || !endsWithTail(line, close)) return false;
-  if (close > open + 1) sayThinking(state, sliceJsonText(line, open, close));
+  if (close > open + 1) sayThinking(decoder, sliceJsonText(line, open, close));
   return true;
 }
 
 /** Any record, the long way. */
-function takeRecord(state: State, line: ByteText): void {
+function takeRecord(decoder: OllamaDecoder, line: ByteText): void {
   const json = decodeUtf8(line);
   const record = parseRecord(json);
   const message = isJsonObject(record.message) ? record.message : {};
   const { thinking, content } = message;
-  if (typeof thinking === 'string' && thinking !== '') sayThinking(state, toJsonText(thinking));
-  const calls = toToolCalls(state, message.tool_calls, json);
+  if (typeof thinking === 'string' && thinking !== '') sayThinking(decoder, toJsonText(thinking));
+  const calls = toToolCalls(decoder, message.tool_calls, json);
   if (typeof content === 'string' && content !== '') {
     // Entries of thinking and of a call's markup describe nothing the client sees.
     const isPlain = !thinking && calls.length === 0;
-    sayText(state, toJsonText(content), isPlain ? toLogprobs(record.logprobs) : undefined);
+    sayText(decoder, toJsonText(content), isPlain ? toLogprobs(record.logprobs) : undefined);
   }
   if (calls.length > 0) {
-    state.decoder.hasSpoken = true;
-    for (const call of calls) state.saidLength += call.name.length + call.arguments.length;
-    state.sink.toolCalls(calls);
+    decoder.hasSpoken = true;
+    for (const call of calls) decoder.saidLength += call.name.length + call.arguments.length;
+    decoder.sink.toolCalls(calls);
   }
-  if (isLast(record)) finish(state, record);
+  if (isLast(record)) finish(decoder, record);
 }
 
-function finish({ decoder, sink, callIds, saidLength, thoughtLength }: State, record: OllamaRecord): void {
+function finish(decoder: OllamaDecoder, record: OllamaRecord): void {
+  const { sink, callIds, saidLength, thoughtLength } = decoder;
   const { prompt, completion, cached } = countsOf(record);
   const length = saidLength + thoughtLength;
   decoder.hasFinished = true;
@@ -166,16 +167,16 @@ function finish({ decoder, sink, callIds, saidLength, thoughtLength }: State, re
   sink.finish(reason, decoder.usage);
 }
 
-function toToolCalls(state: State, value: unknown, json: string): ToolCall[] {
+function toToolCalls(decoder: OllamaDecoder, value: unknown, json: string): ToolCall[] {
   if (!Array.isArray(value) || value.length === 0) return [];
   const texts = sliceItems(json, ['message', 'tool_calls']);
   return value.flatMap((item: unknown, index): ToolCall[] => {
     const called = isJsonObject(item) ? item.function : undefined;
     if (!isJsonObject(called) || typeof called.name !== 'string') return [];
     const id = isJsonObject(item) && typeof item.id === 'string' ? item.id : '';
-    state.callIds ??= new Set();
-    const isNew = id !== '' && !state.callIds.has(id);
-    state.callIds.add(id);
+    decoder.callIds ??= new Set();
+    const isNew = id !== '' && !decoder.callIds.has(id);
+    decoder.callIds.add(id);
     const text = argumentsText(called.arguments, texts[index] ?? '');
     return [{ id: isNew ? id : undefined, name: called.name, arguments: text }];
   });

@@ -10,14 +10,6 @@ import type { Transcript } from '../../core/transcript.ts';
 import { endOfJsonString } from '../../wire/json-string.ts';
 import { locateJson, type JsonPath } from '../../wire/json-slice.ts';
 
-export interface TokenTemplate {
-  /** The event to send for a token's chunk; '' when the chunk is no token of the learned shape. */
-  fill(data: ByteText): string;
-  /** Compares a chunk with the events sent for it; learns when only the text was between them. */
-  learn(data: ByteText, sent: ByteText): void;
-  forget(): void;
-}
-
 interface Shape {
   /** The chunk up to the text's opening quote, and from its closing quote on. */
   readonly head: string;
@@ -39,41 +31,46 @@ const PATHS: readonly JsonPath[] = ['content', 'reasoning_content', 'reasoning']
 /** Chunks that never repeat (padding against traffic analysis, timings) are not worth the search. */
 const MAX_MISSES = 8;
 
-/** `transcript`: hears the text that goes through. */
-export function createTokenTemplate(transcript?: Transcript): TokenTemplate {
-  let shape: Shape | undefined;
-  let misses = 0;
+/** A class, because a token passes here: docs/performance.md. */
+export class TokenTemplate {
+  #shape: Shape | undefined = undefined;
+  #misses = 0;
+  readonly #transcript: Transcript | undefined;
 
-  return {
-    fill(data) {
-      if (!shape || !data.startsWith(shape.head)) return '';
-      const open = shape.head.length - 1;
-      const close = endOfJsonString(data, open + 1);
-      // An empty text is not sent, so it has no event.
-      if (close <= open + 1) return '';
-      if (data.length !== close + shape.tail.length || !data.endsWith(shape.tail)) return '';
-      misses = 0;
-      const literal = data.slice(open, close + 1);
-      const { pieces } = shape;
-      if (transcript) {
-        if (shape.isText) transcript.add(literal as JsonText);
-        else transcript.spoil();
-      }
-      return pieces.length === 2
-        ? `${String(pieces[0])}${literal}${String(pieces[1])}`
-        : pieces.join(literal);
-    },
+  /** `transcript`: hears the text that goes through. */
+  constructor(transcript?: Transcript) {
+    this.#transcript = transcript;
+  }
 
-    learn(data, sent) {
-      if (misses++ >= MAX_MISSES) return;
-      shape = shapeOf(data, sent) ?? shape;
-    },
+  /** The event to send for a token's chunk; '' when the chunk is no token of the learned shape. */
+  fill(data: ByteText): string {
+    const shape = this.#shape;
+    if (!shape || !data.startsWith(shape.head)) return '';
+    const open = shape.head.length - 1;
+    const close = endOfJsonString(data, open + 1);
+    // An empty text is not sent, so it has no event.
+    if (close <= open + 1) return '';
+    if (data.length !== close + shape.tail.length || !data.endsWith(shape.tail)) return '';
+    this.#misses = 0;
+    const literal = data.slice(open, close + 1);
+    if (this.#transcript) {
+      if (shape.isText) this.#transcript.add(literal as JsonText);
+      else this.#transcript.spoil();
+    }
+    const { pieces } = shape;
+    return pieces.length === 2 ? `${String(pieces[0])}${literal}${String(pieces[1])}` : pieces.join(literal);
+  }
 
-    forget() {
-      shape = undefined;
-      misses = MAX_MISSES;
-    },
-  };
+  /** Compares a chunk with the events sent for it; learns when only the text was between them. */
+  learn(data: ByteText, sent: ByteText): void {
+    if (this.#misses++ >= MAX_MISSES) return;
+    this.#shape = shapeOf(data, sent) ?? this.#shape;
+  }
+
+  forget(): void {
+    this.#shape = undefined;
+    this.#misses = MAX_MISSES;
+  }
 }
 
 function shapeOf(data: ByteText, sent: ByteText): Shape | undefined {

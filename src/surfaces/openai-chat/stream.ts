@@ -2,88 +2,91 @@
 
 import type { AnswerShape } from '../../core/kind.ts';
 import { reasoningFields } from '../../core/reasoning.ts';
-import type { ByteText, Encoder, JsonText, ToolCall } from '../../core/stream.ts';
-import { continuedUsage } from '../../core/transcript.ts';
+import type { ByteText, Encoder, FinishReason, JsonText, ToolCall, Usage } from '../../core/stream.ts';
+import { continuedUsage, type Transcript } from '../../core/transcript.ts';
 import { HOLE, splitAtHoles } from '../../wire/template.ts';
 import { toChunk, toEvent, toFunctionCall, toToolCall, toUsageEvent, type Delta } from './answer.ts';
 
 const DONE = 'data: [DONE]\n\n';
 
-interface State {
+/** Role once, one id, one finish, then [usage] and [DONE]. */
+export function createStreamEncoder(shape: AnswerShape): Encoder {
+  const { transcript, id, created, fingerprint } = shape;
+  if (transcript) transcript.identity = { id, created, fingerprint };
+  return new StreamEncoder(shape);
+}
+
+/** A class, because a token passes here: docs/performance.md. */
+class StreamEncoder implements Encoder {
   readonly shape: AnswerShape;
+  readonly transcript: Transcript | undefined;
   /** Not yet taken. */
-  out: string;
-  hasRole: boolean;
-  callCount: number;
+  out = '';
   /** The event of a token of text, before and after its literal. */
   readonly textOpen: string;
   readonly textClose: string;
-  /** The same for thinking, which may stand under two names; most models send none. */
-  thinkingPieces: readonly string[] | undefined;
-}
+  hasRole: boolean;
+  readonly wantsLogprobs: boolean;
+  callCount = 0;
+  /** Tokens of the answer that another backend said. */
+  readonly saidBefore: number;
+  /** As textOpen and textClose, for thinking, which may stand under two names; most models send none. */
+  thinkingPieces: readonly string[] | undefined = undefined;
 
-/** Role once, one id, one finish, then [usage] and [DONE]. */
-export function createStreamEncoder(shape: AnswerShape): Encoder {
-  const { transcript } = shape;
-  const saidBefore = transcript?.pieces ?? 0;
-  if (transcript) {
-    const { id, created, fingerprint } = shape;
-    transcript.identity = { id, created, fingerprint };
+  constructor(shape: AnswerShape) {
+    const [textOpen = '', textClose = ''] = toPieces(shape, { content: HOLE });
+    this.shape = shape;
+    this.transcript = shape.transcript;
+    this.textOpen = textOpen;
+    this.textClose = textClose;
+    this.saidBefore = shape.transcript?.pieces ?? 0;
+    this.hasRole = this.saidBefore > 0;
+    this.wantsLogprobs = shape.logprobs;
   }
-  const [textOpen = '', textClose = ''] = toPieces(shape, { content: HOLE });
-  const state: State = {
-    shape,
-    out: '',
-    hasRole: saidBefore > 0,
-    callCount: 0,
-    textOpen,
-    textClose,
-    thinkingPieces: undefined,
-  };
-  return {
-    text(literal, logprobs) {
-      transcript?.add(literal);
-      if (!state.hasRole) emitRole(state);
-      if (shape.logprobs && logprobs !== undefined) emitLogprobs(state, literal, logprobs);
-      else state.out += state.textOpen + literal + state.textClose;
-    },
 
-    reasoning(literal) {
-      transcript?.spoil();
-      emitThinking(state, literal);
-    },
+  text(literal: JsonText, logprobs?: ByteText): void {
+    this.transcript?.add(literal);
+    if (!this.hasRole) emitRole(this);
+    if (this.wantsLogprobs && logprobs !== undefined) emitLogprobs(this, literal, logprobs);
+    else this.out += this.textOpen + literal + this.textClose;
+  }
 
-    toolCalls(calls) {
-      transcript?.spoil();
-      emitCalls(state, calls);
-    },
+  reasoning(literal: JsonText): void {
+    this.transcript?.spoil();
+    emitThinking(this, literal);
+  }
 
-    toolArguments(literal) {
-      // The other keys of a call were in its first piece.
-      const called = { arguments: HOLE };
-      const delta = shape.legacyFunctions
-        ? { function_call: called }
-        : { tool_calls: [{ index: state.callCount - 1, function: called }] };
-      state.out += toPieces(shape, delta).join(literal);
-    },
+  toolCalls(calls: readonly ToolCall[]): void {
+    this.transcript?.spoil();
+    emitCalls(this, calls);
+  }
 
-    finish(reason, usage) {
-      if (!state.hasRole) emitRole(state);
-      const isLegacyCall = shape.legacyFunctions && reason === 'tool_calls';
-      emit(state, toChunk(shape, {}, isLegacyCall ? 'function_call' : reason));
-      if (shape.isPart) return;
-      if (shape.includeUsage && usage !== null) {
-        state.out += toUsageEvent(shape, continuedUsage(usage, saidBefore));
-      }
-      state.out += DONE;
-    },
+  toolArguments(literal: JsonText): void {
+    // The other keys of a call were in its first piece.
+    const called = { arguments: HOLE };
+    const delta = this.shape.legacyFunctions
+      ? { function_call: called }
+      : { tool_calls: [{ index: this.callCount - 1, function: called }] };
+    this.out += toPieces(this.shape, delta).join(literal);
+  }
 
-    take() {
-      const text = state.out;
-      state.out = '';
-      return text as ByteText;
-    },
-  };
+  finish(reason: FinishReason, usage: Usage | null): void {
+    const { shape } = this;
+    if (!this.hasRole) emitRole(this);
+    const isLegacyCall = shape.legacyFunctions && reason === 'tool_calls';
+    emit(this, toChunk(shape, {}, isLegacyCall ? 'function_call' : reason));
+    if (shape.isPart) return;
+    if (shape.includeUsage && usage !== null) {
+      this.out += toUsageEvent(shape, continuedUsage(usage, this.saidBefore));
+    }
+    this.out += DONE;
+  }
+
+  take(): ByteText {
+    const text = this.out;
+    this.out = '';
+    return text as ByteText;
+  }
 }
 
 /** The event of a delta, cut at its holes. */
@@ -93,46 +96,46 @@ function toPieces(shape: AnswerShape, delta: Delta): string[] {
   return pieces.map((piece, i) => `${i === 0 ? 'data: ' : ''}${piece}${i === last ? '\n\n' : ''}`);
 }
 
-function emit(state: State, payload: object): void {
-  state.out += toEvent(payload);
+function emit(encoder: StreamEncoder, payload: object): void {
+  encoder.out += toEvent(payload);
 }
 
-function emitRole(state: State): void {
-  state.hasRole = true;
-  emit(state, toChunk(state.shape, { role: 'assistant', content: '' }));
+function emitRole(encoder: StreamEncoder): void {
+  encoder.hasRole = true;
+  emit(encoder, toChunk(encoder.shape, { role: 'assistant', content: '' }));
 }
 
-function emitThinking(state: State, literal: JsonText): void {
-  const { shape } = state;
+function emitThinking(encoder: StreamEncoder, literal: JsonText): void {
+  const { shape } = encoder;
   if (shape.reasoningKeys === 'none') {
-    if (!state.hasRole) emitRole(state);
-  } else if (state.hasRole) {
-    state.thinkingPieces ??= toPieces(shape, reasoningFields(shape.reasoningKeys, HOLE));
-    state.out += state.thinkingPieces.join(literal);
+    if (!encoder.hasRole) emitRole(encoder);
+  } else if (encoder.hasRole) {
+    encoder.thinkingPieces ??= toPieces(shape, reasoningFields(shape.reasoningKeys, HOLE));
+    encoder.out += encoder.thinkingPieces.join(literal);
   } else {
-    state.hasRole = true;
+    encoder.hasRole = true;
     const first = { role: 'assistant', content: '', ...reasoningFields(shape.reasoningKeys, HOLE) } as const;
-    state.out += toPieces(shape, first).join(literal);
+    encoder.out += toPieces(shape, first).join(literal);
   }
 }
 
-function emitCalls(state: State, calls: readonly ToolCall[]): void {
-  const { shape, callCount } = state;
+function emitCalls(encoder: StreamEncoder, calls: readonly ToolCall[]): void {
+  const { shape, callCount } = encoder;
   const wanted = shape.firstCallOnly || shape.legacyFunctions ? calls.slice(0, 1 - callCount) : calls;
   if (wanted.length === 0) return;
   const delta = shape.legacyFunctions
     ? { function_call: toFunctionCall(wanted) }
     : { tool_calls: wanted.map((call, i) => ({ index: callCount + i, ...toToolCall(call, shape) })) };
-  emit(state, toChunk(shape, state.hasRole ? delta : { role: 'assistant', content: null, ...delta }));
-  state.callCount += wanted.length;
-  state.hasRole = true;
+  emit(encoder, toChunk(shape, encoder.hasRole ? delta : { role: 'assistant', content: null, ...delta }));
+  encoder.callCount += wanted.length;
+  encoder.hasRole = true;
 }
 
-function emitLogprobs(state: State, literal: JsonText, logprobs: ByteText): void {
+function emitLogprobs(encoder: StreamEncoder, literal: JsonText, logprobs: ByteText): void {
   // The published type wants an array where the hole is.
   const content = HOLE as unknown as [];
   const [head, middle, tail] = splitAtHoles(
-    toChunk(state.shape, { content: HOLE }, null, { content, refusal: null }),
+    toChunk(encoder.shape, { content: HOLE }, null, { content, refusal: null }),
   );
-  state.out += `data: ${String(head)}${literal}${String(middle)}${logprobs}${String(tail)}\n\n`;
+  encoder.out += `data: ${String(head)}${literal}${String(middle)}${logprobs}${String(tail)}\n\n`;
 }
