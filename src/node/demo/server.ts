@@ -6,7 +6,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { isJsonObject, parseJson, type JsonObject } from '../../core/json.ts';
-import { answerChat, answerPrompt, embed, tokensOf, type DemoAnswer } from './answers.ts';
+import { embed, tokensOf } from './answers.ts';
+import { chatRecords, mergeChat, mergePrompt, promptRecords } from './records.ts';
 
 export interface DemoBackend {
   /** `http://127.0.0.1:<port>` */
@@ -62,14 +63,11 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
   'POST /api/chat': (body, res, tokenMs) => {
     if (!isKnown(body, res) || !fits(body, JSON.stringify(body.messages ?? []), res)) return;
-    const isEmpty = !Array.isArray(body.messages) || body.messages.length === 0;
-    const records = isEmpty ? [loaded('message')] : chatRecords(answerChat(body), body);
-    sendRecords(res, records, body.stream !== false, tokenMs, mergeChat);
+    sendRecords(res, chatRecords(body), body.stream !== false, tokenMs, mergeChat);
   },
   'POST /api/generate': (body, res, tokenMs) => {
     if (!isKnown(body, res) || !fits(body, String(body.prompt), res)) return;
-    const records = body.prompt ? promptRecords(answerPrompt(body), body) : [loaded('response')];
-    sendRecords(res, records, body.stream !== false, tokenMs, mergePrompt);
+    sendRecords(res, promptRecords(body), body.stream !== false, tokenMs, mergePrompt);
   },
   'POST /api/embed': (body, res) => {
     if (!isKnown(body, res)) return;
@@ -149,69 +147,6 @@ function fits({ truncate }: JsonObject, prompt: string, res: ServerResponse): bo
   return false;
 }
 
-// --- records ---
-
-function chatRecords(answer: DemoAnswer, body: JsonObject): JsonObject[] {
-  const { tokens, reason } = limit(answer, body);
-  const calls = answer.calls.map((call, index) => ({
-    id: `call_demo${Math.random().toString(36).slice(2, 10)}`,
-    function: { index, ...call },
-  }));
-  return [
-    ...answer.thinking.map((thinking) => ({ message: { role: 'assistant', content: '', thinking } })),
-    ...tokens.map((content) => ({ message: { role: 'assistant', content } })),
-    ...(calls.length > 0 ? [{ message: { role: 'assistant', content: '', tool_calls: calls } }] : []),
-    { message: { role: 'assistant', content: '' }, ...terminal(answer, tokens.length, reason, body) },
-  ];
-}
-
-function promptRecords(answer: DemoAnswer, body: JsonObject): JsonObject[] {
-  const { tokens, reason } = limit(answer, body);
-  return [
-    ...tokens.map((response) => ({ response })),
-    { response: '', ...terminal(answer, tokens.length, reason, body) },
-  ];
-}
-
-/** num_predict and stop, as a server applies them. */
-function limit({ tokens }: DemoAnswer, body: JsonObject): { tokens: readonly string[]; reason: string } {
-  const options = isJsonObject(body.options) ? body.options : {};
-  const stops = Array.isArray(options.stop) ? options.stop.map(String) : [];
-  const text = tokens.join('');
-  const end = stops.reduce((least, stop) => {
-    const at = text.indexOf(stop);
-    return at >= 0 ? Math.min(least, at) : least;
-  }, text.length);
-  const kept = end < text.length ? tokensOf(text.slice(0, end)) : tokens;
-  const most =
-    typeof options.num_predict === 'number' && options.num_predict > 0 ? options.num_predict : Infinity;
-  return kept.length > most
-    ? { tokens: kept.slice(0, most), reason: 'length' }
-    : { tokens: kept, reason: 'stop' };
-}
-
-function terminal(answer: DemoAnswer, said: number, reason: string, body: JsonObject): JsonObject {
-  const count = answer.thinking.length + said + answer.calls.length;
-  const prompt = tokensOf(JSON.stringify(body.messages ?? body.prompt ?? '')).length;
-  return {
-    done: true,
-    done_reason: reason,
-    total_duration: count * 25_000_000,
-    load_duration: 1_000_000,
-    prompt_eval_count: prompt,
-    prompt_eval_duration: prompt * 1_000_000,
-    eval_count: count,
-    eval_duration: count * 25_000_000,
-  };
-}
-
-function loaded(key: 'message' | 'response'): JsonObject {
-  const empty = key === 'message' ? { message: { role: 'assistant', content: '' } } : { response: '' };
-  return { ...empty, done: true, done_reason: 'load' };
-}
-
-// --- sending ---
-
 function sendJson(res: ServerResponse, status: number, body: JsonObject): void {
   res.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(body));
 }
@@ -250,27 +185,6 @@ function sendRecords(
 /** Key order as Ollama prints it. */
 function stamp(record: JsonObject): JsonObject {
   return { model: MODEL, created_at: new Date().toISOString(), ...record, done: record.done === true };
-}
-
-function mergeChat(records: readonly JsonObject[]): JsonObject {
-  const messages = records.map(({ message }) => message).filter(isJsonObject);
-  const thoughts = messages.map(({ thinking }) => (typeof thinking === 'string' ? thinking : '')).join('');
-  const calls = messages.flatMap((message) =>
-    Array.isArray(message.tool_calls) ? (message.tool_calls as unknown[]) : [],
-  );
-  return {
-    ...records.at(-1),
-    message: {
-      role: 'assistant',
-      content: messages.map(({ content }) => String(content)).join(''),
-      ...(thoughts !== '' && { thinking: thoughts }),
-      ...(calls.length > 0 && { tool_calls: calls }),
-    },
-  };
-}
-
-function mergePrompt(records: readonly JsonObject[]): JsonObject {
-  return { ...records.at(-1), response: records.map(({ response }) => String(response)).join('') };
 }
 
 /** undefined for what is no JSON object; a GET has none. */
