@@ -70,7 +70,7 @@ it.each(SPEECHES)(
     await first;
     tellFigure(
       `${String(STREAMS)} streams at once, ${speech.kind}`,
-      `all whole, RSS +${((most - before.memoryBytes) / MB).toFixed(0)} MB meanwhile`,
+      `all whole, RSS +${((most - before.rssBytes) / MB).toFixed(0)} MB meanwhile`,
     );
     // The heap is as large as so many streams need, and serves for the next ones.
     const between = await level();

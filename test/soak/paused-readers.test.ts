@@ -47,7 +47,7 @@ it.each(SPEECHES)(
       for (const socket of sockets) socket.destroy();
     }
 
-    const grownBytes = mostMemoryBytes - before.memoryBytes;
+    const grownBytes = mostMemoryBytes - before.rssBytes;
     tellFigure(
       `${String(READERS)} paused readers, ${String(ROUNDS)} times, ${speech.kind}`,
       `at most ${(mostTakenBytes / MB).toFixed(1)} MB taken each, RSS at most +${(grownBytes / MB).toFixed(0)} MB meanwhile`,
