@@ -71,6 +71,10 @@ function serversOf(model: string, backends: readonly BackendStatus[]): readonly 
   return likely.length > 0 ? likely : backends.filter(isAsked);
 }
 
+/**
+ * Who has it. When none of them is there, also who has not told yet what it has: a worker that has
+ * just begun hears of its backends one after the other.
+ */
 function resolveListed(
   name: string,
   backends: readonly BackendStatus[],
@@ -78,8 +82,14 @@ function resolveListed(
 ): Resolution | undefined {
   const holders = backends.filter((status) => findModel(status, name));
   if (holders.length === 0) return undefined;
-  const targets = holders.map((status) => toTarget(status, name, fixed(status, name)));
-  return { targets, label: targets[0]?.upstreamModel ?? name, type: typeOf(name, holders, fixed) };
+  const isThere = holders.some(({ isUp, isDrained }) => isUp && !isDrained);
+  const asked = isThere ? holders : backends.filter((status) => mayServe(status, name));
+  const targets = asked.map((status) => toTarget(status, name, fixed(status, name)));
+  return {
+    targets,
+    label: targets.find(({ model }) => model)?.upstreamModel ?? name,
+    type: typeOf(name, holders, fixed),
+  };
 }
 
 /** `backend/model` names a configured backend; what the model is called there may hold slashes too. */

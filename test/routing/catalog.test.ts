@@ -66,6 +66,17 @@ describe('a model name', () => {
     expect(catalog.resolve(name, ANONYMOUS).label).toBe(label);
   });
 
+  it.each([
+    ['that is drained', { isDrained: true }],
+    ['that is down', { isUp: false }],
+  ])('leads from its only backend, %s, also to one that has not told yet what it has', (_, state) => {
+    const unknown = statusOf('new', 'vllm', undefined);
+    const holder = { ...statusOf('holder', 'ollama', ['qwen3:8b']), ...state };
+    const fleet = [holder, unknown, ...FLEET.slice(2)];
+    expect(targetsOf(catalogOf([], fleet), 'qwen3:8b')).toEqual(['holder qwen3:8b', 'new qwen3:8b']);
+    expect(targetsOf(catalogOf([], [...FLEET, unknown]), 'llama3.2')).toEqual(['ollama llama3.2:latest']);
+  });
+
   it('that nobody can have is not found', () => {
     const fleet = FLEET.slice(2);
     expect(() => catalogOf([], fleet).resolve('nope', ANONYMOUS)).toThrow(

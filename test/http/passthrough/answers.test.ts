@@ -4,7 +4,7 @@ import { request as httpRequest, type IncomingMessage, type ServerResponse } fro
 import { createServer as createTcpServer } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { eventually } from '../../support/setup.ts';
-import { MB, startUpstream, listen, fine, startGateway, post, sleep, TIMEOUTS } from './support.ts';
+import { MB, startUpstream, listen, fine, startGateway, post, TIMEOUTS, untilStill } from './support.ts';
 
 describe('an answer', () => {
   it('is relayed piece by piece', async () => {
@@ -47,13 +47,7 @@ describe('an answer', () => {
     const download = await new Promise<IncomingMessage>((resolve) => {
       httpRequest(`${gateway.url}/v1/files/f/content`, resolve).end();
     });
-    let before = -1;
-    await eventually(async () => {
-      await sleep(100);
-      const isStill = sent === before;
-      before = sent;
-      return isStill;
-    });
+    await untilStill(() => sent);
     expect(sent).toBeLessThan(40 * MB);
     // The first look finds what was sent before the silence.
     gateway.advance(1);

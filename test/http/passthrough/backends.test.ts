@@ -5,6 +5,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { TLS_CERTIFICATE, TLS_KEY } from '../../support/certificate.ts';
+import { sleep } from '../../support/load.ts';
 import { eventually } from '../../support/setup.ts';
 import {
   MB,
@@ -16,7 +17,6 @@ import {
   errorOf,
   post,
   closedPort,
-  sleep,
   TIMEOUTS,
 } from './support.ts';
 

@@ -27,6 +27,7 @@ import { createCatalog } from '../../../src/routing/catalog.ts';
 import { createPool } from '../../../src/routing/pool.ts';
 import { errorBody } from '../../../src/surfaces/errors.ts';
 import { NO_LIMITS, POOL_SETTINGS, SERVER_SETTINGS } from '../../support/fleet.ts';
+import { sleep } from '../../support/load.ts';
 import { eventually } from '../../support/setup.ts';
 
 export const closers: (() => Promise<void>)[] = [];
@@ -278,9 +279,14 @@ export async function closedPort(): Promise<number> {
   return port;
 }
 
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
+/** Until what flows has come to a stop: it is full to its bounds. */
+export async function untilStill(sentBytes: () => number): Promise<void> {
+  let before = -1;
+  await eventually(async () => {
+    await sleep(100);
+    const isStill = sentBytes() === before;
+    before = sentBytes();
+    return isStill;
   });
 }
 

@@ -13,8 +13,8 @@ import {
   startGateway,
   sha256,
   errorOf,
-  sleep,
   TIMEOUTS,
+  untilStill,
 } from './support.ts';
 
 describe('an upload', () => {
@@ -70,13 +70,7 @@ describe('an upload', () => {
       upload.end();
     }
     write();
-    let before = -1;
-    await eventually(async () => {
-      await sleep(100);
-      const isStill = sent === before;
-      before = sent;
-      return isStill;
-    });
+    await untilStill(() => sent);
     // What the kernel's buffers hold, and little more.
     expect(sent).toBeLessThan(40 * MB);
     // It is the client's turn to send, so the backend is not late.
